@@ -1,0 +1,1 @@
+"""Commands: words in, calls down, tables out."""

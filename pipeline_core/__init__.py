@@ -1,0 +1,1 @@
+"""The framework: spec, plan, batches, stages, ports, runtime and adapters."""

@@ -1,0 +1,1 @@
+"""Sources and sinks: the only places with I/O."""

@@ -1,0 +1,1 @@
+"""Columns of events, rejects and SQL expressions over columns."""

@@ -1,0 +1,1 @@
+"""The resolved, immutable, hashed form of one sport."""

@@ -1,0 +1,54 @@
+"""The plan: one sport, resolved and cross-checked. What runs and what renders reads nothing else."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from oddspipe.core.batch.layout import Layout
+from oddspipe.core.parts import (
+    Deployment,
+    DerivedColumn,
+    Duplicates,
+    FeedPlan,
+    KindPlan,
+    Load,
+    MadeGame,
+    ModelPlan,
+    OddsPlan,
+    Order,
+    Owner,
+    Rule,
+    Schedule,
+    SinkPlan,
+    StateColumn,
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that is known of one sport in one environment before the first byte arrives."""
+
+    sport: str
+    title: str
+    owner: Owner
+    schema_version: int
+    layout: Layout
+    kinds: tuple[KindPlan, ...]
+    feed: FeedPlan
+    max_payload_bytes: int
+    rules: tuple[Rule, ...]
+    duplicates: Duplicates
+    order: Order
+    state: tuple[StateColumn, ...]
+    derived: tuple[DerivedColumn, ...]
+    model: ModelPlan
+    odds: OddsPlan
+    sinks: tuple[SinkPlan, ...]
+    schedule: Schedule
+    load: Load
+    made_game: MadeGame
+    alerts: dict[str, Any]
+    snapshot_interval_us: int
+    tests: tuple[dict[str, Any], ...]
+    deployment: Deployment
+    logic_digest: str = ""
+    deployment_digest: str = ""

@@ -1,0 +1,45 @@
+"""What a source must do."""
+
+from typing import Protocol
+
+from oddspipe.core.batch.batch import Payloads
+
+
+class Source(Protocol):
+    """Give payloads in batches, from any place one has been before.
+
+    The same place gives the same payloads again, ticks included: recovery reads the input a second
+    time. A source inserts a heartbeat event where a recorded feed was alive and silent, and a tick
+    event where nothing at all arrived for the tick interval.
+    """
+
+    name: str
+    finite: bool
+    """Whether the input ends by itself."""
+
+    def open(self, position: int, token: bytes = b"") -> None:
+        """Go to `position`: the next payload polled has this position or, with gaps, a later one.
+
+        Raises:
+            RunError: The place cannot be reached any more.
+        """
+        ...
+
+    def poll(self, timeout_us: int) -> Payloads | None:
+        """Return what has arrived, at the latest after `timeout_us`; None when the input is over.
+
+        An empty `Payloads` means that nothing has arrived yet.
+        """
+        ...
+
+    def acknowledge(self, position: int) -> None:
+        """Everything before `position` is durable in every sink."""
+        ...
+
+    def total(self) -> int | None:
+        """Return how many payloads there will be in all, where that is known."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections and threads; may be called twice."""
+        ...

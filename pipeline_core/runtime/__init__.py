@@ -1,0 +1,1 @@
+"""Runners that drive the graph of stages."""

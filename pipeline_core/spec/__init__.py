@@ -1,0 +1,1 @@
+"""What a person writes: loading, typing and diagnosing specs."""

@@ -1,0 +1,1 @@
+"""Pure steps over batches."""

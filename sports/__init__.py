@@ -1,0 +1,1 @@
+"""Sport specs: data only."""
