@@ -1,0 +1,149 @@
+"""What is not a sport: environments, partners, owners."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from oddspipe.core.spec.feed import KafkaSecurity
+from oddspipe.core.spec.fields import (
+    Count,
+    Endpoint,
+    Flag,
+    Name,
+    Number,
+    PositiveDuration,
+    Rate,
+    SecretRef,
+    Share,
+    Text,
+)
+from oddspipe.core.spec.model import OwnerSpec
+from oddspipe.core.spec.odds import PriceFormat
+from oddspipe.core.spec.part import Part
+
+
+class RedisEndpoint(Part):
+    """Where Redis is: embedded (started with the run), or at an address."""
+
+    embedded: Flag = False
+    """Start one with the run."""
+    url: Endpoint | None = Field(default=None, examples=["redis://cache:6379/0"])
+    """Address of one that runs already."""
+    password: SecretRef | None = None
+    """Password, by reference only."""
+
+
+class ClickHouseEndpoint(Part):
+    """Where ClickHouse is: the engine in process, or a server."""
+
+    embedded: Flag = False
+    """Run the engine inside the process."""
+    url: Endpoint | None = Field(default=None, examples=["https://clickhouse:8443"])
+    """Address of a server."""
+    database: Name = "oddspipe"
+    """Database."""
+    username: Endpoint | None = None
+    """Name to log in with."""
+    password: SecretRef | None = None
+    """Password, by reference only."""
+
+
+class KafkaCluster(Part):
+    """Where Kafka is."""
+
+    brokers: Endpoint = Field(examples=["kafka-0:9092,kafka-1:9092"])
+    """Bootstrap servers."""
+    replication: Count = 3
+    """Copies of every partition."""
+    security: KafkaSecurity | None = None
+    """How to log in."""
+
+
+class PartnersEndpoint(Part):
+    """Where partners' messages go."""
+
+    folder: Text | None = None
+    """Folder below the state folder, a file a partner."""
+
+
+class EnvironmentSpec(Part):
+    """One place where the pipeline runs."""
+
+    title: Text | None = None
+    """Name for people."""
+    source: Literal["feed", "replay", "simulator"] = "feed"
+    """Where events come from here; `feed` is what the sport file says."""
+    partitions: Count | None = None
+    """Partitions here; the sport's own when left out."""
+    replicas: Count = 1
+    """Workers a sport; more than partitions would stand idle."""
+    state: Text = ".oddspipe"
+    """Folder of snapshots, spools and embedded stores."""
+    redis: RedisEndpoint = RedisEndpoint(embedded=True)
+    """Where Redis is."""
+    clickhouse: ClickHouseEndpoint = ClickHouseEndpoint(embedded=True)
+    """Where ClickHouse is."""
+    kafka: KafkaCluster | None = None
+    """Where Kafka is; without one, stages run in one process."""
+    partners: PartnersEndpoint = PartnersEndpoint(folder="partners")
+    """Where partners' messages go."""
+    account: Endpoint | None = None
+    """Cloud account."""
+    region: Endpoint | None = None
+    """Cloud region."""
+
+
+class SlaSpec(Part):
+    """What a partner is promised."""
+
+    latency: PositiveDuration
+    """From event to message, 99 of 100."""
+    availability: Share
+    """Share of the time."""
+
+
+class PartnerSpec(Part):
+    """Somebody who takes our odds."""
+
+    title: Text
+    """Name for people."""
+    tier: Literal["gold", "silver", "bronze"]
+    """Service level."""
+    sports: tuple[Name, ...] = Field(min_length=1)
+    """Sports that they take."""
+    formats: tuple[PriceFormat, ...] = Field(min_length=1)
+    """How prices are written for them."""
+    max_rate: Rate
+    """Most messages a second."""
+    sla: SlaSpec
+    """What they are promised."""
+    topic: Text | None = None
+    """Topic of theirs; the shared one when left out."""
+    failover_topic: Text | None = None
+    """Topic that takes over when theirs cannot be written."""
+
+
+class PricesSpec(Part):
+    """Prices of the cost model, in dollars."""
+
+    cpu_hour: Annotated[Number, Field(ge=0)] = 0.0
+    """One core for an hour."""
+    memory_gib_hour: Annotated[Number, Field(ge=0)] = 0.0
+    """One GiB of memory for an hour."""
+    storage_gib_month: Annotated[Number, Field(ge=0)] = 0.0
+    """One GiB of disk for a month."""
+    traffic_gib: Annotated[Number, Field(ge=0)] = 0.0
+    """One GiB sent out."""
+
+
+class PlatformSpec(Part):
+    """Environments, partners, owners and prices."""
+
+    environments: dict[Name, EnvironmentSpec] = Field(min_length=1)
+    """Where the pipeline runs, by name."""
+    partners: dict[Name, PartnerSpec] = Field(default_factory=dict)
+    """Who takes our odds, by name."""
+    owners: dict[Name, OwnerSpec] = Field(default_factory=dict)
+    """Who is asked, and who is woken, by what they own."""
+    prices: PricesSpec = PricesSpec()
+    """Prices of the cost model."""
