@@ -1,0 +1,10 @@
+"""The normal distribution: which twin runs is a decision, not an accident."""
+
+import os
+
+if os.environ.get("ODDSPIPE_PURE") == "1":
+    from oddspipe.ext._normal_py import cdf, lattice, sf
+else:
+    from oddspipe.ext._normal import cdf, lattice, sf
+
+__all__ = ["cdf", "lattice", "sf"]

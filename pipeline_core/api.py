@@ -1,0 +1,43 @@
+"""What a plug-in may import: everything here is kept stable, nothing else is."""
+
+from oddspipe.core.batch.batch import Batch, Payloads
+from oddspipe.core.batch.rejects import Reason, Rejects
+from oddspipe.core.errors import OddsError, PluginError, RetryableError, RunError
+from oddspipe.core.joint import JointGrid, NormalScores, Overtime
+from oddspipe.core.names import Guarantee, Kind, Market, Side, Status
+from oddspipe.core.ports.model import GameStates, OddsModel, Pmf, ScoreDistribution
+from oddspipe.core.ports.output import Odds, Output, Rollups
+from oddspipe.core.ports.sink import Sink
+from oddspipe.core.ports.source import Source
+from oddspipe.ext.normal import cdf as normal_cdf
+from oddspipe.ext.normal import sf as normal_sf
+
+__all__ = [
+    "Batch",
+    "GameStates",
+    "Guarantee",
+    "JointGrid",
+    "Kind",
+    "Market",
+    "NormalScores",
+    "Odds",
+    "OddsError",
+    "OddsModel",
+    "Output",
+    "Overtime",
+    "Payloads",
+    "PluginError",
+    "Pmf",
+    "Reason",
+    "Rejects",
+    "RetryableError",
+    "Rollups",
+    "RunError",
+    "ScoreDistribution",
+    "Side",
+    "Sink",
+    "Source",
+    "Status",
+    "normal_cdf",
+    "normal_sf",
+]

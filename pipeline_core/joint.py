@@ -1,0 +1,215 @@
+"""Ready-made joint score distributions, for models to give back.
+
+Each row is computed alone. Arrays may be wider in a large batch than in a small one, but the extra
+columns are exactly 0, so that the prices made of a row are the same bytes whatever is beside it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oddspipe.core.errors import OddsError
+from oddspipe.core.ports.model import Pmf
+from oddspipe.ext.normal import lattice
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+_REACH = 6.5
+_WIDEST = 4096
+_LOWEST = np.int64(-(2**40))
+
+
+@dataclass(frozen=True, slots=True)
+class Overtime:
+    """What becomes of a tie at the end of regulation.
+
+    Attributes:
+        home_share: Chance that home wins the overtime, given that somebody does; shape (rows,).
+        tie_share: Chance that the tie stands, shape (rows,): 0 where ties are impossible.
+        margins: Chance that the winner wins by 1, 2, 3 … points; adds up to 1.
+        points_mean, points_sd: Points of both sides together in overtime.
+    """
+
+    home_share: FloatArray
+    tie_share: FloatArray
+    margins: tuple[float, ...]
+    points_mean: float
+    points_sd: float
+
+
+@dataclass(frozen=True, slots=True)
+class NormalScores:
+    """Current score plus further points that are bivariate normal, counted in whole points.
+
+    The further margin (home minus away) and the further total are uncorrelated, as when both
+    sides' points vary alike. No side, and no total, ends below what is scored already. With
+    deviation 0 a row is the final score itself.
+
+    Attributes:
+        home_score, away_score: Points so far, shape (rows,).
+        margin_mean, margin_sd: Final margin expected now, and its deviation.
+        total_mean, total_sd: Final total expected now, and its deviation.
+        overtime: How a tie is resolved; None: it stands.
+    """
+
+    home_score: FloatArray
+    away_score: FloatArray
+    margin_mean: FloatArray
+    margin_sd: FloatArray
+    total_mean: FloatArray
+    total_sd: FloatArray
+    overtime: Overtime | None = None
+
+    def margin(self) -> Pmf:
+        """Return the distribution of home minus away."""
+        overtime = self.overtime
+        room = len(overtime.margins) if overtime else 0
+        pmf = _normal(self.margin_mean, self.margin_sd, None, room)
+        if overtime:
+            _resolve(pmf, overtime)
+        return pmf
+
+    def total(self) -> Pmf:
+        """Return the distribution of home plus away."""
+        return self._with_overtime(
+            self.total_mean, self.total_sd, self.home_score + self.away_score, 1.0
+        )
+
+    def home(self) -> Pmf:
+        """Return the distribution of the home side's points."""
+        mean = 0.5 * (self.total_mean + self.margin_mean)
+        return self._with_overtime(mean, self._side_sd(), self.home_score, 0.5)
+
+    def away(self) -> Pmf:
+        """Return the distribution of the away side's points."""
+        mean = 0.5 * (self.total_mean - self.margin_mean)
+        return self._with_overtime(mean, self._side_sd(), self.away_score, 0.5)
+
+    def _side_sd(self) -> FloatArray:
+        return 0.5 * np.sqrt(self.total_sd * self.total_sd + self.margin_sd * self.margin_sd)
+
+    def _with_overtime(
+        self, mean: FloatArray, sd: FloatArray, scored: FloatArray, share: float
+    ) -> Pmf:
+        """Mix the points of regulation with those of regulation and overtime."""
+        floor = _whole(scored)
+        if self.overtime is None:
+            return _normal(mean, sd, floor, 0)
+        tie = self._tie()
+        more = share * self.overtime.points_mean
+        longer_sd = np.sqrt(sd * sd + (share * self.overtime.points_sd) ** 2)
+        longer_mean = mean + more
+        first, width = _span(0.5 * (mean + longer_mean), longer_sd, int(more) + 2)
+        pmf = _fill(mean, sd, floor, first, width)
+        longer = _fill(longer_mean, longer_sd, floor, first, width)
+        pmf.mass[:] += tie[:, None] * (longer.mass - pmf.mass)
+        return pmf
+
+    def _tie(self) -> FloatArray:
+        """Return the chance that regulation ends level."""
+        zero = np.zeros(len(self.margin_mean), np.int64)
+        three = np.empty((len(zero), 3))
+        lattice(
+            _row(self.margin_mean), _row(self.margin_sd), zero - 1, np.full_like(zero, _LOWEST),
+            three,
+        )  # fmt: skip
+        return three[:, 1]
+
+
+@dataclass(frozen=True, slots=True)
+class JointGrid:
+    """An explicit joint distribution of both sides' final points.
+
+    Attributes:
+        home_first, away_first: The points that index 0 stands for, one a row, shape (rows,).
+        mass: Shape (rows, home points, away points); every row adds up to 1.
+    """
+
+    home_first: IntArray
+    away_first: IntArray
+    mass: FloatArray
+
+    def __post_init__(self) -> None:
+        """Refuse arrays that do not fit together."""
+        rows = self.mass.shape[:1]
+        if self.mass.ndim != 3 or self.home_first.shape != rows or self.away_first.shape != rows:
+            raise OddsError("a joint grid has mass of (rows, home, away), and first points a row")
+
+    def margin(self) -> Pmf:
+        """Return the distribution of home minus away."""
+        rows, home, away = self.mass.shape
+        out = np.zeros((rows, home + away - 1))
+        for points in range(home):
+            out[:, points : points + away] += self.mass[:, points, ::-1]
+        return Pmf(self.home_first - self.away_first - (away - 1), out)
+
+    def total(self) -> Pmf:
+        """Return the distribution of home plus away."""
+        rows, home, away = self.mass.shape
+        out = np.zeros((rows, home + away - 1))
+        for points in range(home):
+            out[:, points : points + away] += self.mass[:, points, :]
+        return Pmf(self.home_first + self.away_first, out)
+
+    def home(self) -> Pmf:
+        """Return the distribution of the home side's points."""
+        return Pmf(self.home_first, np.cumsum(self.mass, axis=2)[:, :, -1])
+
+    def away(self) -> Pmf:
+        """Return the distribution of the away side's points."""
+        return Pmf(self.away_first, np.cumsum(self.mass, axis=1)[:, -1, :])
+
+
+def _row(values: FloatArray) -> FloatArray:
+    return np.ascontiguousarray(values, np.float64)
+
+
+def _whole(values: FloatArray) -> IntArray:
+    return np.nan_to_num(values, nan=0.0).astype(np.int64)
+
+
+def _span(mean: FloatArray, sd: FloatArray, room: int) -> tuple[IntArray, int]:
+    """Return the first number of each row, and a width in which all rows fit."""
+    # The widest row decides the width; the narrower ones get columns that are exactly 0.
+    widest = float(np.nanmax(sd, initial=0.0))
+    half = int(min(_REACH * widest + 2.0, _WIDEST)) + room
+    centre = np.nan_to_num(np.floor(mean), nan=0.0).clip(-1e9, 1e9).astype(np.int64)
+    return centre - half, 2 * half + 2
+
+
+def _fill(
+    mean: FloatArray, sd: FloatArray, floor: IntArray | None, first: IntArray, width: int
+) -> Pmf:
+    mass = np.empty((len(mean), width))
+    least = np.full(len(mean), _LOWEST) if floor is None else floor
+    # A row that starts above all of its mass would lose it: never start above the floor's own.
+    lattice(_row(mean), _row(sd), first, np.minimum(least, first + (width - 1)), mass)
+    return Pmf(first, mass)
+
+
+def _normal(mean: FloatArray, sd: FloatArray, floor: IntArray | None, room: int) -> Pmf:
+    at_least = mean if floor is None else np.maximum(mean, floor)
+    first, width = _span(at_least, sd, room)
+    return _fill(mean, sd, floor, first, width)
+
+
+def _resolve(pmf: Pmf, overtime: Overtime) -> None:
+    """Move the mass at margin 0 to the margins of overtime, in place."""
+    rows, width = pmf.mass.shape
+    zero = -pmf.first
+    inside = (zero >= 0) & (zero < width)
+    at = np.arange(rows)
+    column = np.where(inside, zero, 0)
+    tie = np.where(inside, pmf.mass[at, column], 0.0)
+    decided = tie * (1.0 - overtime.tie_share)
+    weights = np.array(overtime.margins)
+    by = np.arange(1, len(weights) + 1)
+    pmf.mass[at, column] -= np.where(inside, decided, 0.0)
+    row = at[:, None]
+    # Where there is mass at 0 there is room on both sides of it; elsewhere 0 is added.
+    up = (zero[:, None] + by).clip(0, width - 1)
+    pmf.mass[row, up] += (decided * overtime.home_share)[:, None] * weights
+    down = (zero[:, None] - by).clip(0, width - 1)
+    pmf.mass[row, down] += (decided * (1.0 - overtime.home_share))[:, None] * weights
