@@ -1,0 +1,190 @@
+"""Rows that were turned away, with their original bytes, in a file that only grows."""
+
+import base64
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import ClassVar, TypeVar
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from oddspipe.core.adapters.appended import AppendedLines
+from oddspipe.core.batch.rejects import COUNTED_ONLY, Reason, Rejects
+from oddspipe.core.errors import StateError
+from oddspipe.core.names import Guarantee
+from oddspipe.core.ports.output import Output
+
+Line = TypeVar("Line")
+COUNTED = np.array([reason.value for reason in COUNTED_ONLY], np.uint8)
+FIELD_REASONS = frozenset(
+    {
+        Reason.WRONG_WIRE_TYPE,
+        Reason.BAD_UTF8,
+        Reason.OVERSIZED,
+        Reason.MISSING_FIELD,
+        Reason.OUT_OF_RANGE,
+        Reason.NOT_FINITE,
+        Reason.UNKNOWN_ENUM,
+        Reason.TOO_MANY_IDS,
+    }
+)
+"""Reasons whose detail is the index of a column."""
+RULE_REASONS = frozenset({Reason.RULE, Reason.TEMPORAL_RULE})
+"""Reasons whose detail is the index of a rule."""
+
+
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the file.
+
+    Attributes:
+        number: Line number, from 0.
+        stage, position: What turned it away, and its place in the input; together they are unique.
+        ingest_us: Recorded time at which it came.
+        code, reason: Number and name of the reason.
+        field, rule: Name of the field or rule at fault, else empty.
+        text: What else is known.
+        plan: Logic digest of the plan that turned it away.
+        payload: The original bytes, in base64.
+    """
+
+    number: int
+    stage: str
+    position: int
+    ingest_us: int
+    code: int
+    reason: str
+    field: str
+    rule: str
+    text: str
+    plan: str
+    payload: str
+
+
+class DeadLetters:
+    """Append every reject but duplicates, once.
+
+    Args:
+        path: The file.
+        fields: Names of the plan's columns, by index.
+        rules: Names of the plan's rules, by index.
+        plan: Logic digest of the plan.
+    """
+
+    keeps: ClassVar[Guarantee] = Guarantee.EFFECTIVELY_ONCE
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        fields: Sequence[str],
+        rules: Sequence[str],
+        plan: str,
+        name: str = "dead_letters",
+    ) -> None:
+        self.name = name
+        self._path = path
+        self._fields = fields
+        self._rules = rules
+        self._plan = plan
+        self._lines = AppendedLines(path)
+        self._had: dict[str, NDArray[np.int64]] = {}
+        self._number = 0
+        self._encoder = msgspec.json.Encoder()
+
+    def open(self) -> None:
+        """Cut off a torn line; find out which stages and positions are there.
+
+        Positions of a stage need not rise: an event that was held is turned away after later ones.
+        Within one run a stage turns a row away once, so only what an earlier run left is compared.
+        """
+        self._lines.open()
+        places: dict[str, list[int]] = {}
+        self._number = 0
+        for place in _decoded(self._path, _Place):
+            self._number = place.number + 1
+            places.setdefault(place.stage, []).append(place.position)
+        self._had = {stage: np.array(found, np.int64) for stage, found in places.items()}
+
+    def write(self, output: Output) -> None:
+        """Write and return when it is durable."""
+        self.write_many((output,))
+
+    def write_many(self, outputs: Sequence[Output]) -> None:
+        """Write several outputs with one sync, and return when they are durable."""
+        found: list[bytes] = []
+        for output in outputs:
+            for rejects in output.rejects:
+                found += self._new_lines(rejects, self._number + len(found))
+        if found:
+            self._lines.append(b"\n".join(found) + b"\n")
+            self._number += len(found)
+
+    def refresh(self) -> None:
+        """Nothing here expires."""
+
+    def close(self) -> None:
+        """Let go of the file; may be called twice."""
+        self._lines.close()
+
+    def _new_lines(self, rejects: Rejects, number: int) -> list[bytes]:
+        """Encode what is not in the file yet."""
+        new = ~np.isin(rejects.reason, COUNTED)
+        had = self._had.get(rejects.stage)
+        if had is not None:
+            new &= ~np.isin(rejects.position, had)
+        return [
+            self._encoder.encode(self._letter(rejects, row, number + at))
+            for at, row in enumerate(np.flatnonzero(new).tolist())
+        ]
+
+    def _letter(self, rejects: Rejects, row: int, number: int) -> DeadLetter:
+        reason, detail = Reason(int(rejects.reason[row])), int(rejects.detail[row])
+        return DeadLetter(
+            number=number,
+            stage=rejects.stage,
+            position=int(rejects.position[row]),
+            ingest_us=int(rejects.ingest_us[row]),
+            code=reason.value,
+            reason=reason.name,
+            field=_name(self._fields, detail) if reason in FIELD_REASONS else "",
+            rule=_name(self._rules, detail) if reason in RULE_REASONS else "",
+            text=rejects.text[row] if rejects.text else "",
+            plan=self._plan,
+            payload=base64.b64encode(rejects.payloads[row]).decode(),
+        )
+
+
+def letters(path: Path) -> Iterator[DeadLetter]:
+    """Yield all dead letters of a file, in order; none if there is no file.
+
+    Raises:
+        StateError: A line is not a dead letter.
+    """
+    return _decoded(path, DeadLetter)
+
+
+class _Place(msgspec.Struct, frozen=True):
+    """As much of a dead letter as tells it from others."""
+
+    number: int
+    stage: str
+    position: int
+
+
+def _decoded(path: Path, kind: type[Line]) -> Iterator[Line]:
+    if not path.exists():
+        return
+    decoder = msgspec.json.Decoder(kind)
+    with path.open("rb") as file:
+        for at, line in enumerate(file, start=1):
+            if not line.endswith(b"\n"):
+                return  # torn by a crash, or just being written
+            try:
+                yield decoder.decode(line)
+            except msgspec.DecodeError as error:
+                raise StateError(f"{path}:{at}: not a dead letter: {error}") from error
+
+
+def _name(names: Sequence[str], at: int) -> str:
+    return names[at] if 0 <= at < len(names) else ""
