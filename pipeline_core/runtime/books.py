@@ -1,0 +1,51 @@
+"""The books of a run: what every stage did with what it took."""
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from oddspipe.core.errors import RunError
+from oddspipe.core.ports.output import Odds
+from oddspipe.core.stages.protocol import Account
+
+
+class Digest(Protocol):
+    """A hash of every published price, in order, that can be taken up again."""
+
+    def update(self, odds: Odds, games: Sequence[str]) -> None:
+        """Take the odds of one step."""
+        ...
+
+    def hexdigest(self) -> str:
+        """Return the digest of all odds so far."""
+        ...
+
+    def snapshot(self) -> bytes:
+        """Return its state."""
+        ...
+
+    def restore(self, state: bytes) -> None:
+        """Take up a state that `snapshot` gave."""
+        ...
+
+
+def assert_balanced(accounts: Iterable[Account]) -> None:
+    """Check that every stage accounts for every row.
+
+    Raises:
+        RunError: A stage does not balance, which is a bug and says where.
+    """
+    wrong = [f"{a.stage} by {a.balance():+d}" for a in accounts if a.balance() != 0]
+    if wrong:
+        raise RunError(
+            f"the books do not balance: {', '.join(wrong)}",
+            hint="This is a bug: please report it with the report file of the run.",
+        )
+
+
+def rejects_by_reason(accounts: Iterable[Account]) -> dict[str, int]:
+    """Return how many rows were turned away, by reason, over all stages, most first."""
+    found: dict[str, int] = {}
+    for account in accounts:
+        for reason, count in account.rejected.items():
+            found[reason] = found.get(reason, 0) + count
+    return dict(sorted(found.items(), key=lambda entry: (-entry[1], entry[0])))
