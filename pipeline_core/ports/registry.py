@@ -1,0 +1,102 @@
+"""Plug-ins by name, through entry points; nothing is loaded that nobody names."""
+
+import difflib
+import re
+from collections.abc import Iterable
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Literal, cast
+
+from oddspipe.core.errors import PluginError
+from oddspipe.core.ports.model import OddsModel
+
+Group = Literal["models", "sources", "sinks"]
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_MODEL_MEMBERS = ("version", "scopes", "inputs", "Parameters", "price")
+
+
+def installed(group: Group) -> tuple[str, ...]:
+    """Return the names of the installed plug-ins of a group, sorted; loads none of them.
+
+    Names that are not `[a-z][a-z0-9_]*` are left out: no spec can name them.
+    """
+    return tuple(sorted({one.name for one in _entries(group) if _NAME.fullmatch(one.name)}))
+
+
+def origin(group: Group, name: str) -> str:
+    """Return which distribution gives a plug-in, e.g. `oddspipe-framework 0.1.0`.
+
+    Raises:
+        PluginError: It is not installed, or two distributions claim the name.
+    """
+    found = _find(group, name)
+    return f"{found.dist.name} {found.dist.version}" if found.dist else "(no distribution)"
+
+
+def load(group: Group, name: str) -> Any:  # noqa: ANN401 - what a plug-in is, only its group says
+    """Load one plug-in.
+
+    Raises:
+        PluginError: It is not installed, two packages claim the name, or its import fails.
+    """
+    found = _find(group, name)
+    try:
+        return found.load()
+    except Exception as error:  # a guest's import may raise anything
+        raise PluginError(
+            f"plug-in {name!r} ({found.value}) does not load: {type(error).__name__}: {error}",
+            hint=f"It comes from {_dist(found)}; mend or reinstall that package.",
+        ) from error
+
+
+def load_model(name: str) -> type[OddsModel]:
+    """Load an odds model and see that it has what a model must have.
+
+    Raises:
+        PluginError: As `load`; or it lacks a member of the protocol.
+    """
+    model = load("models", name)
+    missing = [member for member in _MODEL_MEMBERS if not hasattr(model, member)]
+    if missing or not isinstance(model, type):
+        what = f"lacks {', '.join(missing)}" if missing else "is not a class"
+        raise PluginError(
+            f"model {name!r} {what}",
+            hint="A model is a class with version, scopes, inputs, Parameters and price().",
+        )
+    return cast("type[OddsModel]", model)
+
+
+def _find(group: Group, name: str) -> EntryPoint:
+    if not _NAME.fullmatch(name):
+        raise PluginError(
+            f"{name!r} cannot be the name of a plug-in",
+            hint="Lower case letters, digits and underscores, a letter first, at most 64.",
+        )
+    claims = {(one.value, _dist(one)): one for one in _entries(group) if one.name == name}
+    if not claims:
+        names = installed(group)
+        close = difflib.get_close_matches(name, names, n=1)
+        near = f"Did you mean {close[0]!r}? " if close else ""
+        listing = ", ".join(names) or "none"
+        raise PluginError(
+            f"no installed package gives a plug-in {name!r} of group oddspipe.{group}",
+            hint=f"{near}Installed: {listing}.",
+        )
+    if len(claims) > 1:
+        packages = ", ".join(sorted(f"{dist} ({value})" for value, dist in claims))
+        raise PluginError(
+            f"several packages claim the name {name!r} of group oddspipe.{group}: {packages}",
+            hint="Uninstall all but one of them.",
+        )
+    return next(iter(claims.values()))
+
+
+def _dist(one: EntryPoint) -> str:
+    return one.dist.name if one.dist else "(no distribution)"
+
+
+@cache
+def _entries(group: Group) -> tuple[EntryPoint, ...]:
+    found: Iterable[EntryPoint] = entry_points(group=f"oddspipe.{group}")
+    return tuple(found)
