@@ -1,0 +1,164 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from oddspipe.ext import _sequence, _sequence_py
+
+PLAY, END, TICK = 1, 7, 15
+TWINS = pytest.mark.parametrize("twin", [_sequence, _sequence_py], ids=["compiled", "python"])
+
+EVENT = st.tuples(
+    st.integers(0, 2),  # game
+    st.one_of(st.integers(0, 14), st.integers(0, 60)),  # sequence
+    st.sampled_from([PLAY] * 12 + [TICK, END]),
+    st.integers(0, 4),  # time since the one before
+    st.integers(0, 25),  # key
+    st.sampled_from([0] * 9 + [7]),  # status
+)
+OPTIONS = st.fixed_dictionaries(
+    {
+        "order": st.tuples(
+            st.integers(0, 1), st.integers(0, 8), st.integers(0, 2), st.integers(1, 6),
+            st.sampled_from([5, 40]),
+        ),
+        "duplicates_us": st.integers(0, 30),
+        "max_missing": st.integers(1, 3),
+    }
+)  # fmt: skip
+
+
+class Run:
+    """A sequencer and what came out, by the place of each row in the input."""
+
+    def __init__(self, twin, options):
+        self.twin, self.options = twin, options
+        self.sequencer = twin.Sequencer(**options)
+        self.pool, self.taken = {}, 0
+        self.out, self.rejected = [], []
+        self.duplicates = self.dropped = self.passed_over = 0
+
+    def step(self, events):
+        games, sequences, kinds, times, keys, status = events
+        n = len(games)
+        rows = (
+            np.array(games, np.int64),
+            np.array(sequences, np.int64),
+            np.array(kinds, np.int64),
+            np.array(times, np.int64),
+            np.array([keys, keys], np.uint64).reshape(2, n) * np.uint64(0x9E3779B97F4A7C15),
+            np.array(status, np.uint8),
+        )
+        order, flags, rejected, reasons, held, slots, duplicates, dropped = self.sequencer.step(rows)
+        known = {~slot: place for slot, place in self.pool.items()}
+
+        def place(ref):
+            if ref < 0:
+                del self.pool[~ref]
+                return known[ref]
+            return self.taken + ref
+
+        self.out += list(zip(map(place, order.tolist()), flags.tolist(), strict=True))
+        self.rejected += list(zip(map(place, rejected.tolist()), reasons.tolist(), strict=True))
+        for row, slot in zip(held.tolist(), slots.tolist(), strict=True):
+            assert slot not in self.pool
+            self.pool[slot] = self.taken + row
+        self.duplicates += duplicates
+        self.dropped += dropped
+        self.passed_over += sum(state != 0 for state in status)
+        self.taken += n
+        assert len(self.pool) == self.sequencer.held
+
+    def resume(self, twin):
+        """Go on in another process: only the snapshot and the pool in its order are kept."""
+        state = self.sequencer.snapshot()
+        slots = self.sequencer.held_slots().tolist()
+        self.pool = {at: self.pool[slot] for at, slot in enumerate(slots)}
+        self.sequencer = twin.Sequencer(**self.options)
+        self.sequencer.restore(state)
+        assert self.sequencer.snapshot() == state
+
+    def balance(self):
+        gone = len(self.out) + len(self.rejected) + self.duplicates + self.dropped
+        return self.taken - self.passed_over - gone - len(self.pool)
+
+    def result(self):
+        return self.out, self.rejected, self.duplicates, self.dropped, self.sequencer.snapshot()
+
+
+def columns(events):
+    games, sequences, kinds, gaps, keys, status = (
+        list(column) for column in zip(*events, strict=True)
+    )
+    return games, sequences, kinds, np.cumsum(gaps).tolist(), keys, status
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(EVENT, min_size=1, max_size=60), OPTIONS, st.data())
+def test_twins_batches_and_snapshots_give_the_same(events, options, data):
+    given_columns = columns(events)
+    whole = Run(_sequence_py, options)
+    whole.step(given_columns)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(events)), max_size=4)))
+    runs = [Run(_sequence, options), Run(_sequence_py, options)]
+
+    for run, other in zip(runs, (_sequence_py, _sequence), strict=True):
+        for start, stop in zip([0, *cuts], [*cuts, len(events)], strict=True):
+            run.step([column[start:stop] for column in given_columns])
+            if data.draw(st.booleans()):
+                run.resume(other)
+
+    assert [run.result() for run in runs] == [whole.result()] * 2
+    assert whole.balance() == 0
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.permutations(range(1, 25)), st.lists(st.integers(0, 23), max_size=10))
+def test_what_comes_within_the_window_leaves_in_sequence(sequences, again):
+    run = Run(_sequence, {"order": (1, 10**9, 0, 1000, 1000), "duplicates_us": 10**9})
+    stream = sequences + [sequences[at] for at in again]
+    n = len(stream)
+
+    run.step(([0] * n, stream, [PLAY] * n, [0] * n, stream, [0] * n))
+
+    assert [stream[place] for place, _ in run.out] == sorted(sequences)
+    assert run.duplicates == len(again)
+    assert run.pool == {}
+
+
+@TWINS
+def test_keys_are_remembered_exactly_for_the_window(twin):
+    run = Run(twin, {"order": (1, 10, 0, 100, 100), "duplicates_us": 10})
+
+    run.step(([0] * 4, [1, 2, 3, 4], [PLAY] * 4, [0, 9, 10, 19], [5, 5, 5, 5], [0] * 4))
+
+    # At 9 it is a copy; at 10 the window is over and the event takes its place anew; 19 is a copy.
+    assert run.duplicates == 2
+    assert run.out == [(0, 0)]
+    assert run.pool == {0: 2}
+
+
+@pytest.mark.parametrize("count", [300_000])
+def test_a_full_window_forgets_and_finds_as_a_dict_does(count):
+    rng = np.random.default_rng(7)
+    ids = rng.integers(0, 120_000, count).astype(np.uint64)
+    times = np.cumsum(rng.integers(0, 3, count))
+    sequencer = _sequence.Sequencer((0, 10, 0, 10, 10**9), duplicates_us=100_000)
+    zeros = np.zeros(count, np.int64)
+    hashed = np.stack([ids * np.uint64(0x9E3779B97F4A7C15), ids])
+
+    got = 0
+    for at in range(0, count, 10_000):
+        part = slice(at, at + 10_000)
+        n = len(zeros[part])
+        rows = (zeros[part], zeros[part], zeros[part] + PLAY, times[part],
+                np.ascontiguousarray(hashed[:, part]), np.zeros(n, np.uint8))  # fmt: skip
+        got += sequencer.step(rows)[6]
+
+    seen, want = {}, 0
+    for one, time in zip(ids.tolist(), times.tolist(), strict=True):
+        if one in seen and seen[one] > time - 100_000:
+            want += 1
+        else:
+            seen[one] = time
+    assert got == want
