@@ -452,9 +452,7 @@ def finish_row(buffer: bytes, values: dict[int, int], table: DecodeTable) -> tup
         if column in {event_id, game_id} and not values[column] & MAX_FIELD_BYTES:
             raise Refused(MISSING_FIELD, column)
     strings = {column: span_bytes(buffer, values[column]) for column in table.names.keys() & values}
-    key = key_of(
-        strings[game_id], span_bytes(buffer, values[event_id]), values.get(revision, 0)
-    )
+    key = key_of(strings[game_id], span_bytes(buffer, values[event_id]), values.get(revision, 0))
     for column in sorted(strings):
         names = table.names[column]
         if names.find(strings[column]) < 0 and len(names) >= names.limit:

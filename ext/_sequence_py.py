@@ -167,7 +167,8 @@ class Sequencer:
         """Step 1."""
         while True:
             due = min(
-                ((game.deadline, number) for number, game in self._games.items()), default=(NEVER, 0)
+                ((game.deadline, number) for number, game in self._games.items()),
+                default=(NEVER, 0),
             )
             if due[0] > self.now or due[0] == NEVER:
                 return

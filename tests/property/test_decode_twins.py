@@ -50,7 +50,8 @@ DRAW = {
     13: st.floats(), 16: st.booleans(), 300: st.floats(), 70000: st.integers(0, 10),
 }  # fmt: skip
 VALUES = st.fixed_dictionaries(
-    {k: DRAW[k] for k in (1, 3, 4, 7)}, optional={k: v for k, v in DRAW.items() if k not in {1, 3, 4, 7}}
+    {k: DRAW[k] for k in (1, 3, 4, 7)},
+    optional={k: v for k, v in DRAW.items() if k not in {1, 3, 4, 7}},
 )
 
 

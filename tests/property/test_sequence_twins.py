@@ -49,7 +49,9 @@ class Run:
             np.array([keys, keys], np.uint64).reshape(2, n) * np.uint64(0x9E3779B97F4A7C15),
             np.array(status, np.uint8),
         )
-        order, flags, rejected, reasons, held, slots, duplicates, dropped = self.sequencer.step(rows)
+        order, flags, rejected, reasons, held, slots, duplicates, dropped = self.sequencer.step(
+            rows
+        )
         known = {~slot: place for slot, place in self.pool.items()}
 
         def place(ref):

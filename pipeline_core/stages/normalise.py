@@ -1,0 +1,161 @@
+"""Normalise: payloads to columns, every field checked, every row-wise rule applied."""
+
+import json
+import struct
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oddspipe.core.batch.batch import Batch, Payloads
+from oddspipe.core.batch.layout import KIND, Layout
+from oddspipe.core.batch.rejects import Reason, Rejects
+from oddspipe.core.batch.sql import RuleSet
+from oddspipe.core.errors import StateError
+from oddspipe.core.names import TIMER_KINDS
+from oddspipe.core.parts import KindPlan, Rule
+from oddspipe.core.stages.protocol import Account
+from oddspipe.ext.decode import DecodeTable, decode
+
+VERSION = b"normalise-1\n"
+
+
+def timers_of(kinds: Sequence[KindPlan]) -> tuple[int, ...]:
+    """Return the kind numbers that move the time and belong to no game."""
+    own = {kind.number for kind in kinds if kind.like in TIMER_KINDS}
+    return tuple(sorted(own | {int(kind) for kind in TIMER_KINDS}))
+
+
+class Normalise:
+    """Decode payloads, check every field and apply the rules about single events.
+
+    Args:
+        layout: Columns of the plan.
+        kinds: Kinds of the plan.
+        rules: Rules of the plan, in its order; temporal ones are left to the fold.
+        max_payload_bytes: Longest payload.
+        max_names: Most distinct strings of one column.
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        kinds: Sequence[KindPlan],
+        rules: Sequence[Rule] = (),
+        *,
+        max_payload_bytes: int = 65536,
+        max_names: int = 1_000_000,
+    ) -> None:
+        self.account = Account("normalise")
+        self._timers = timers_of(kinds)
+        self._table = DecodeTable(
+            [
+                (
+                    c.number,
+                    c.type,
+                    c.required,
+                    c.low,
+                    c.high,
+                    c.max_bytes,
+                    tuple(v for _, v in c.values),
+                )
+                for c in layout.columns
+            ],
+            timers=self._timers,
+            max_payload=max_payload_bytes,
+            max_names=max_names,
+        )
+        self._columns = len(layout)
+        own = [(at, rule) for at, rule in enumerate(rules) if not rule.temporal]
+        self._rules = RuleSet([(rule.sql, rule.on) for _, rule in own], layout)
+        self._rule_number = np.array([at for at, _ in own], np.int16)
+
+    @property
+    def strings(self) -> dict[int, list[str]]:
+        """Return the names of every string column by column; the lists only ever grow."""
+        return {column: names.by_number() for column, names in self._table.names.items()}
+
+    def step(self, payloads: Payloads) -> tuple[Batch, NDArray[np.uint8], Rejects]:
+        """Return a row for each payload, the status of each (0 is good), and the rejects.
+
+        Rows that were turned away stay in the batch, empty but for their ingest time: they still
+        move the time of the partition.
+        """
+        n = len(payloads)
+        words = np.empty((self._columns, n), np.int64)
+        present, keys = np.empty(n, np.uint64), np.empty((2, n), np.uint64)
+        status, detail = np.empty(n, np.uint8), np.empty(n, np.int16)
+        decode(
+            (payloads.data, payloads.starts, payloads.ends, payloads.ingest_us),
+            self._table,
+            (words, present, keys, status, detail),
+        )
+        batch = Batch(
+            words, present, keys, np.zeros(n, np.uint8), payloads.positions, payloads.data,
+            payloads.starts, payloads.ends, np.full(n, -1, np.int64),
+            int(payloads.ingest_us.max(initial=0)),
+        )  # fmt: skip
+        self._apply_rules(batch, status, detail)
+        rejects = self._rejects(payloads, status, detail)
+        self.account.taken += n
+        self.account.out += n - len(rejects)
+        return batch, status, rejects
+
+    def _apply_rules(
+        self, batch: Batch, status: NDArray[np.uint8], detail: NDArray[np.int16]
+    ) -> None:
+        if not len(self._rules):
+            return
+        failed = self._rules.failed(batch, self.strings)
+        at = np.flatnonzero(failed >= 0)
+        at = at[(status[at] == Reason.OK) & ~np.isin(batch.words[KIND, at], self._timers)]
+        status[at] = Reason.RULE
+        detail[at] = self._rule_number[failed[at]]
+
+    def _rejects(
+        self, payloads: Payloads, status: NDArray[np.uint8], detail: NDArray[np.int16]
+    ) -> Rejects:
+        rows = np.flatnonzero(status)
+        if not len(rows):
+            return Rejects.none("normalise")
+        for reason, count in zip(*np.unique(status[rows], return_counts=True), strict=True):
+            name = Reason(reason).name
+            self.account.rejected[name] = self.account.rejected.get(name, 0) + int(count)
+        size = len(payloads.data)
+        whole = (payloads.starts[rows] >= 0) & (payloads.ends[rows] <= size)
+        return Rejects(
+            "normalise",
+            status[rows],
+            detail[rows],
+            payloads.positions[rows],
+            payloads.ingest_us[rows],
+            [
+                payloads.bytes_at(row) if inside else b""
+                for row, inside in zip(rows.tolist(), whole.tolist(), strict=True)
+            ],
+        )
+
+    def snapshot(self) -> bytes:
+        """Return the names of every string column and the books."""
+        books = json.dumps(asdict(self.account), sort_keys=True).encode()
+        return VERSION + struct.pack("<I", len(books)) + books + self._table.snapshot()
+
+    def restore(self, state: bytes) -> None:
+        """Take up a state that `snapshot` gave, of the same plan.
+
+        Raises:
+            StateError: The bytes are no such state.
+        """
+        at = len(VERSION)
+        if state[:at] != VERSION:
+            raise StateError("the saved state is not one of the normalise stage of this version")
+        try:
+            (length,) = struct.unpack_from("<I", state, at)
+            books = json.loads(state[at + 4 : at + 4 + length])
+            self._table.restore(state[at + 4 + length :])
+        except (ValueError, struct.error) as wrong:
+            raise StateError(
+                f"the saved state of the normalise stage is damaged: {wrong}"
+            ) from wrong
+        self.account = Account(**books)
