@@ -14,7 +14,7 @@ from oddspipe.ext._wire cimport (
     WIRE_BAD_UTF8, WIRE_BYTES, WIRE_FIXED64, WIRE_MALFORMED, WIRE_MISSING_FIELD, WIRE_NOT_FINITE,
     WIRE_OK, WIRE_OUT_OF_RANGE, WIRE_OVERSIZED, WIRE_TOO_MANY_IDS, WIRE_TRUNCATED,
     WIRE_UNKNOWN_ENUM, WIRE_VARINT, WIRE_WRONG_WIRE_TYPE, Hash, Span, absorb, absorb_bytes,
-    hash_name, read_fixed64, read_varint, skip_value, wire_fold, wire_likely, wire_load64,
+    hash_name, load_tail, read_fixed64, read_varint, skip_value, wire_ctz64, wire_likely, wire_load64,
     wire_unlikely, zigzag,
 )
 
@@ -55,6 +55,18 @@ cdef inline uint64_t name_start(const Interner* names, uint32_t number) noexcept
     return names.ends[number - 1] if number else 0
 
 
+cdef inline bint same_bytes(const uint8_t* a, const uint8_t* b, uint64_t length) noexcept nogil:
+    """Compare names; those of up to 16 bytes without a call."""
+    if length == 0:
+        return True
+    if length <= 8:
+        return load_tail(a, length) == load_tail(b, length)
+    if length <= 16:
+        return (wire_load64(a) == wire_load64(b)
+                and load_tail(a + 8, length - 8) == load_tail(b + 8, length - 8))
+    return memcmp(a, b, length) == 0
+
+
 cdef inline int64_t find_hashed(const Interner* names, const uint8_t* at, uint64_t length,
                                 const Hash* hashed) noexcept nogil:
     """Return the number of a name, or -1."""
@@ -67,7 +79,7 @@ cdef inline int64_t find_hashed(const Interner* names, const uint8_t* at, uint64
         number = names.slots[slot] - 1
         if names.hashes[number].low == hashed.low and names.hashes[number].high == hashed.high:
             start = name_start(names, number)
-            if names.ends[number] - start == length and memcmp(names.text + start, at, length) == 0:
+            if names.ends[number] - start == length and same_bytes(names.text + start, at, length):
                 return number
         slot = (slot + 1) & names.mask
     return -1
@@ -561,12 +573,14 @@ cdef inline uint8_t number_strings(const Table* table, const uint8_t* base, int6
     cdef Hash hashes[MAX_COLUMNS]
     cdef Interner* names
     cdef const uint8_t* at
-    cdef uint64_t length, start
+    cdef uint64_t length
+    cdef uint64_t strings = table.strings & present
+    cdef uint64_t left = strings
     cdef int column
     cdef bint new = False
-    for column in range(table.columns):
-        if not (table.strings & present) >> column & 1:
-            continue
+    while left:
+        column = wire_ctz64(left)
+        left &= left - 1
         names = table.fields[column].names
         at = base + (<uint64_t>row[column] >> SPAN_BITS)
         length = row[column] & LENGTH_MASK
@@ -579,9 +593,9 @@ cdef inline uint8_t number_strings(const Table* table, const uint8_t* base, int6
             if names.count >= names.limit:
                 detail[0] = column
                 return WIRE_TOO_MANY_IDS
-    for column in range(table.columns):
-        if not (table.strings & present) >> column & 1:
-            continue
+    while strings:
+        column = wire_ctz64(strings)
+        strings &= strings - 1
         if wire_unlikely(new and numbers[column] < 0):
             numbers[column] = intern_hashed(
                 table.fields[column].names, base + (<uint64_t>row[column] >> SPAN_BITS),
