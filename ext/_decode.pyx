@@ -24,8 +24,9 @@ cdef enum:
     MAX_COLUMNS = 64
     # Rows are decoded in blocks and then written a column at a time: 8 words are a cache line.
     BLOCK = 8
-    # Field numbers below this are found by one load; the rare others by a search.
-    DIRECT = 256
+    # Tags below this (field numbers below 256) find their column by one load, which also says
+    # that the wire type is right; the rare others by a search.
+    DIRECT = 2048
     NO_COLUMN = 255
     OUT_OF_MEMORY = 255
 
@@ -347,8 +348,8 @@ cdef class DecodeTable:
         cdef Names names
         check = check_of(described)
         self.table.numbers[column] = described[0]
-        if described[0] < DIRECT:
-            self.table.direct[described[0]] = column
+        if described[0] << 3 < DIRECT:
+            self.table.direct[described[0] << 3 | check.wire] = column
         field.op = OPS.get(check.type, OP_PLAIN)
         field.wire = check.wire
         if check.required:
@@ -433,8 +434,6 @@ cdef inline bint is_utf8(const uint8_t* at, uint64_t length) noexcept nogil:
 cdef inline int column_of(const Table* table, uint64_t number) noexcept nogil:
     """Return the column of a field number, or NO_COLUMN."""
     cdef int column
-    if wire_likely(number < DIRECT):
-        return table.direct[number]
     for column in range(table.columns):
         if table.numbers[column] == number:
             return column
@@ -509,35 +508,51 @@ cdef inline uint8_t read_word(const Field* field, const uint8_t* base, Span* spa
     return read_span(field, base, span, word)
 
 
+cdef uint8_t find_column(const Table* table, uint64_t tag, Span* span, int* column,
+                         int16_t* detail) noexcept nogil:
+    """Find the column of a tag that is not in the table; pass over the value if there is none."""
+    cdef uint64_t number = tag >> 3
+    cdef int wire = tag & 7
+    column[0] = NO_COLUMN
+    if tag > <uint64_t>0xFFFFFFFF or number == 0 or not (1 << wire) & 0b100111:
+        return WIRE_MALFORMED
+    column[0] = column_of(table, number)
+    if column[0] == NO_COLUMN:
+        return skip_value(span, wire)
+    if table.fields[column[0]].wire != wire:
+        detail[0] = column[0]
+        return WIRE_WRONG_WIRE_TYPE
+    return WIRE_OK
+
+
 cdef inline uint8_t decode_row(const Table* table, const uint8_t* base, Span* span, int64_t* row,
                                uint64_t* present, int16_t* detail) noexcept nogil:
     """Read one payload into `row` by column; strings and bytes as spans."""
-    cdef uint64_t tag, number
-    cdef int column, wire
+    cdef uint64_t tag, found = 0
+    cdef int column
     cdef uint8_t status
     while span.at < span.end:
-        status = read_varint(span, &tag)
-        if wire_unlikely(status):
-            return status
-        number = tag >> 3
-        wire = tag & 7
-        column = column_of(table, number)
-        if wire_unlikely(column == NO_COLUMN or table.fields[column].wire != wire):
-            if tag > <uint64_t>0xFFFFFFFF or number == 0 or not (1 << wire) & 0b100111:
-                return WIRE_MALFORMED
-            if column != NO_COLUMN:
-                detail[0] = column
-                return WIRE_WRONG_WIRE_TYPE
-            status = skip_value(span, wire)
+        if wire_likely(span.at[0] < 0x80):
+            tag = span.at[0]
+            span.at += 1
+        else:
+            status = read_varint(span, &tag)
+            if wire_unlikely(status):
+                return status
+        column = table.direct[tag] if wire_likely(tag < DIRECT) else NO_COLUMN
+        if wire_unlikely(column == NO_COLUMN):
+            status = find_column(table, tag, span, &column, detail)
             if status:
                 return status
-            continue
+            if column == NO_COLUMN:
+                continue
         status = read_word(&table.fields[column], base, span, &row[column])
         if wire_unlikely(status):
             if status != WIRE_TRUNCATED and status != WIRE_MALFORMED:
                 detail[0] = column
             return status
-        present[0] |= <uint64_t>1 << column
+        found |= <uint64_t>1 << column
+    present[0] = found
     return WIRE_OK
 
 
