@@ -194,7 +194,7 @@ class DecodeTable:
         ValueError: More than 64 columns, two with one number, or `max_payload` too large.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a table is made once, from keywords
         self,
         fields: Sequence[Field],
         *,
@@ -437,20 +437,14 @@ def finish_row(buffer: bytes, values: dict[int, int], table: DecodeTable) -> tup
     Raises:
         Refused: Something is missing, or a column of names is full.
     """
-    event_id, revision, game_id, sequence, event_time, ingest_time, kind = table.envelope
+    event_id, revision, game_id, _, event_time, ingest_time, kind = table.envelope
     if kind not in values:
         raise Refused(MISSING_FIELD, kind)
     if values[kind] in table.timers:
         for column in values.keys() - {event_time, ingest_time, kind}:
             del values[column]
         return (0, 0)
-    for column, check in enumerate(table.checks):
-        # The ingest time is always there: the record's own, if the payload has none.
-        needed = check.required and column != ingest_time
-        if (needed or column in {event_id, game_id, sequence}) and column not in values:
-            raise Refused(MISSING_FIELD, column)
-        if column in {event_id, game_id} and not values[column] & MAX_FIELD_BYTES:
-            raise Refused(MISSING_FIELD, column)
+    check_required(values, table)
     strings = {column: span_bytes(buffer, values[column]) for column in table.names.keys() & values}
     key = key_of(strings[game_id], span_bytes(buffer, values[event_id]), values.get(revision, 0))
     for column in sorted(strings):
@@ -460,6 +454,22 @@ def finish_row(buffer: bytes, values: dict[int, int], table: DecodeTable) -> tup
     for column, name in strings.items():
         values[column] = table.names[column].number(name)
     return key
+
+
+def check_required(values: dict[int, int], table: DecodeTable) -> None:
+    """Check that an event that is no timer has what it needs; an empty id is not there.
+
+    Raises:
+        Refused: Something is missing.
+    """
+    event_id, _, game_id, sequence, _, ingest_time, _ = table.envelope
+    for column, check in enumerate(table.checks):
+        # The ingest time is always there: the record's own, if the payload has none.
+        needed = check.required and column != ingest_time
+        if (needed or column in {event_id, game_id, sequence}) and column not in values:
+            raise Refused(MISSING_FIELD, column)
+        if column in {event_id, game_id} and not values[column] & MAX_FIELD_BYTES:
+            raise Refused(MISSING_FIELD, column)
 
 
 def fold(a: int, b: int) -> int:

@@ -279,7 +279,10 @@ class Sequencer:
         return np.array(slots, np.int64)
 
     def snapshot(self) -> bytes:
-        """Return the whole state; held events by `held_slots`, which are 0, 1, 2 … when restored."""
+        """Return the whole state.
+
+        Held events stand by `held_slots`; where it is restored, their slots are 0, 1, 2 …
+        """
         self._forget()
         count = max(self._games, default=-1) + 1
         parts = [VERSION, struct.pack("<qQQ", self.now, len(self._times), count)]
@@ -359,8 +362,7 @@ def _read_games(state: bytes, at: int, count: int) -> tuple[list[GameState], int
 
 
 def _pairs(part: bytes) -> Iterator[tuple[int, int]]:
-    for low, high in struct.iter_unpack("<qq", part):
-        yield low, high
+    yield from struct.iter_unpack("<qq", part)
 
 
 def gather(

@@ -166,7 +166,7 @@ def test_one_event_too_many_gives_the_gap_up_at_once():
 def test_rule_turns_a_row_away_by_its_place_in_the_plan():
     rules = (
         Rule("past", "down >= was_down", temporal=True),
-        Rule("first", "down = 1", False, (1,)),
+        Rule("first", "down = 1", temporal=False, on=(1,)),
     )
     stage = Normalise(LAYOUT, KINDS, rules)
     given = Payloads.of([event(1), event(2, down=2), TICK], ingest_us=np.zeros(3, np.int64))
