@@ -33,7 +33,7 @@ _LEADS = 2 * MOST_LEAD + 1
 # Of each marginal: what a run of the away side and of the home side is worth; the index that
 # stands for "nothing more"; the width. Outside them lies less than 1e-10 of the mass.
 _MARGINALS = {
-    "margin": (-1, 1, 48, 97),
+    "margin": (-1, 1, 60, 121),
     "total": (1, 1, 28, 116),
     "home": (0, 1, 28, 92),
     "away": (1, 0, 28, 92),

@@ -17,9 +17,10 @@ OVERTIME_S = 300.0
 SETTLES_S = 24.0
 """The noise of the last possession fades out over one shot clock."""
 
-OVERTIME_MARGINS = (0.08, 0.13, 0.12, 0.11, 0.11, 0.1, 0.09, 0.08, 0.07, 0.05, 0.03, 0.03)
-"""Margin of games won in overtime, by points from 1."""
-OVERTIME_POINTS = (21.0, 5.0)
+OVERTIME_MARGINS = (0.115, 0.075, 0.19, 0.14, 0.095, 0.115, 0.105, 0.04, 0.055, 0.035, 0.035)
+"""Margin of games won in overtime, by points from 1: 199 games of 2021-24."""
+OVERTIME_POINTS = (23.8, 9.7)
+"""Mean and deviation of the points of both sides in overtime, further ones included."""
 
 
 class NbaParameters(BaseModel):
