@@ -1,0 +1,311 @@
+"""The shipped models, and the boards made of their distributions."""
+
+import numpy as np
+import pytest
+
+import oddspipe.core.api as api
+from oddspipe.core.api import GameStates, JointGrid, NormalScores, Pmf, PluginError
+from oddspipe.core.errors import OddsError
+from oddspipe.core.names import Market
+from oddspipe.core.parts import MarketPlan
+from oddspipe.core.stages.markets import make_boards, slots_of
+from oddspipe.plugins.mlb import MlbModel, MlbParameters
+from oddspipe.plugins.nba import NbaModel, NbaParameters
+from oddspipe.plugins.nfl import NflModel, NflParameters
+
+
+def plan(market, **changes):
+    values = {"step": 0.5, "whole": False, "alternates": 3, "fixed_line": None, "margin": 0.045}
+    values |= {"scope": "game", "margin_method": "odds_ratio", "price_floor": 1.01}
+    return MarketPlan(market=market, **(values | {"price_cap": 101.0} | changes))
+
+
+PLANS = (plan(Market.MONEYLINE), plan(Market.SPREAD), plan(Market.TOTAL))
+WHOLE = tuple(plan(p.market, whole=True) for p in PLANS)
+MODELS = {
+    "nfl": NflModel(NflParameters()),
+    "nba": NbaModel(NbaParameters()),
+    "mlb": MlbModel(MlbParameters()),
+    "mlb_2016": MlbModel(MlbParameters(extra_runner=False)),
+}
+
+
+def states(name, rows, seed=1):
+    """Make up states of a sport, one in five values absent where that is allowed."""
+    rng = np.random.default_rng(seed)
+    draw = {
+        "home_score": rng.integers(0, 12, rows),
+        "away_score": rng.integers(0, 12, rows),
+        "time_left": rng.uniform(0, 2880, rows) * (rng.random(rows) > 0.1),
+        "period": rng.integers(1, 12, rows),
+        "possession": rng.integers(0, 3, rows),
+        "yardline_100": rng.integers(0, 101, rows),
+        "spread_line": rng.normal(2, 6, rows),
+        "total_line": rng.normal(45, 5, rows),
+        "half": rng.integers(0, 2, rows),
+        "outs": rng.integers(0, 4, rows),
+        "bases": rng.integers(0, 8, rows),
+        "sched_innings": rng.choice([7, 9], rows),
+    }
+    columns = {key: draw[key].astype(float) for key in MODELS[name].inputs}
+    for column in columns.values():
+        column[rng.random(rows) < 0.2] = np.nan
+    return GameStates(columns)
+
+
+def rows_of(frame, rows):
+    return GameStates({key: column[rows] for key, column in frame.columns.items()})
+
+
+def one(**columns):
+    return GameStates({key: np.array([float(value)]) for key, value in columns.items()})
+
+
+def arrays(boards):
+    return (boards.line, boards.p_fair, boards.p_push, boards.p_booked, boards.decimal_milli)
+
+
+def wins(pmf):
+    margins = pmf.first[:, None] + np.arange(pmf.mass.shape[1])
+    return np.where(margins > 0, pmf.mass, 0).sum(axis=1)
+
+
+def test_the_facade_names_what_it_has():
+    assert sorted(api.__all__) == list(api.__all__)
+    assert all(hasattr(api, name) for name in api.__all__)
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("plans", [PLANS, WHOLE])
+def test_a_board_is_the_same_bytes_alone_and_in_a_batch(name, plans):
+    frame = states(name, 60)
+
+    together = make_boards(MODELS[name].price(frame), plans)
+
+    for row in range(60):
+        alone = make_boards(MODELS[name].price(rows_of(frame, [row])), plans)
+        for whole, part in zip(arrays(together), arrays(alone), strict=True):
+            assert whole[row].tobytes() == part[0].tobytes()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_marginal_adds_up_and_fits_the_others(name):
+    scores = MODELS[name].price(states(name, 200))["game"]
+    means = {}
+
+    for axis in ("margin", "total", "home", "away"):
+        pmf = getattr(scores, axis)()
+        assert pmf.mass.sum(axis=1) == pytest.approx(1.0, abs=1e-9)
+        assert pmf.mass.min() >= -1e-12
+        means[axis] = (pmf.mass * (pmf.first[:, None] + np.arange(pmf.mass.shape[1]))).sum(axis=1)
+
+    if name.startswith("mlb"):
+        assert means["home"] + means["away"] == pytest.approx(means["total"], abs=1e-6)
+        assert means["home"] - means["away"] == pytest.approx(means["margin"], abs=1e-6)
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("plans", [PLANS, WHOLE])
+def test_boards_are_coherent(name, plans):
+    boards = make_boards(MODELS[name].price(states(name, 200)), plans)
+
+    home, away = boards.p_fair[:, ::2], boards.p_fair[:, 1::2]
+    assert boards.valid.all()
+    assert home + away == pytest.approx(1.0, abs=1e-12)
+    spread = slice(1, 8)
+    assert np.all(np.diff(home[:, spread], axis=1) >= 0)
+    assert np.all(np.diff(home[:, 8:], axis=1) <= 0)
+    priced = (boards.decimal_milli[:, ::2] > 0) & (boards.decimal_milli[:, 1::2] > 0)
+    booked = boards.p_booked[:, ::2] + boards.p_booked[:, 1::2]
+    assert np.all(booked[priced] >= 1.0)
+    assert np.all(boards.decimal_milli * boards.p_fair <= 1000.0 + 1e-9)
+    assert priced.any()
+
+
+def test_pricing_twice_gives_the_same_bytes_and_leaves_the_states_alone():
+    for name, model in MODELS.items():
+        frame = states(name, 20)
+        before = {key: column.tobytes() for key, column in frame.columns.items()}
+
+        first, second = (make_boards(model.price(frame), PLANS) for _ in range(2))
+
+        assert first.p_fair.tobytes() == second.p_fair.tobytes()
+        assert before == {key: column.tobytes() for key, column in frame.columns.items()}
+
+
+def test_a_decided_game_is_certain_and_has_no_price():
+    football = {"time_left": 0, "possession": 1, "yardline_100": 30}
+    games = {
+        "nfl": one(home_score=20, away_score=17, period=4, spread_line=3, total_line=44, **football),
+        "nba": one(home_score=101, away_score=100, time_left=0, period=4, possession=2,
+                   spread_line=3, total_line=220),
+        "mlb": one(period=9, half=1, outs=1, bases=0, home_score=5, away_score=4, sched_innings=9),
+    }  # fmt: skip
+    for name, frame in games.items():
+        boards = make_boards(MODELS[name].price(frame), PLANS)
+
+        assert boards.p_fair[0, 0] == 1.0
+        assert not boards.decimal_milli.any()
+
+
+def test_a_level_basketball_game_goes_to_overtime_and_a_football_tie_can_stand():
+    nba = one(home_score=100, away_score=100, time_left=0, period=4, possession=0,
+              spread_line=0, total_line=220)  # fmt: skip
+    nfl = {"home_score": 20, "away_score": 20, "time_left": 0, "possession": 0,
+           "yardline_100": 50, "spread_line": 0, "total_line": 44}  # fmt: skip
+
+    basketball = make_boards(MODELS["nba"].price(nba), PLANS)
+    regulation = make_boards(MODELS["nfl"].price(one(period=4, **nfl)), PLANS)
+    overtime = make_boards(MODELS["nfl"].price(one(period=5, **nfl)), PLANS)
+
+    assert (basketball.p_fair[0, 0], basketball.p_push[0, 0]) == (0.5, 0.0)
+    assert (regulation.p_fair[0, 0], regulation.p_push[0, 0]) == (0.5, 0.054)
+    assert overtime.p_push[0, 0] == 1.0
+    assert overtime.decimal_milli[0, 0] == 0
+
+
+@pytest.mark.parametrize(
+    ("situation", "expected"),
+    [
+        ({}, 0.534),
+        ({"period": 9, "half": 1}, 0.654),
+        ({"period": 9, "half": 1, "away_score": 1}, 0.207),
+        ({"period": 9, "home_score": 1}, 0.850),
+        ({"period": 10}, 0.520),
+        ({"period": 3, "half": 1, "away_score": 2, "bases": 5, "outs": 1}, 0.421),
+        ({"period": 9, "half": 1, "away_score": 2, "bases": 6, "outs": 1}, 0.277),
+        ({"period": 7, "half": 1, "sched_innings": 7}, 0.654),
+        ({"period": 9, "half": 0, "outs": 3}, 0.654),
+        ({"period": 9, "half": 1, "outs": 3, "away_score": 1}, 0.0),
+    ],
+)
+def test_baseball_win_probability_meets_independent_anchors(situation, expected):
+    start = {"period": 1, "half": 0, "outs": 0, "bases": 0, "home_score": 0, "away_score": 0}
+    frame = one(**(start | {"sched_innings": 9} | situation))
+
+    margin = MODELS["mlb_2016"].price(frame)["game"].margin()
+
+    assert wins(margin)[0] == pytest.approx(expected, abs=0.001)
+
+
+def test_the_runner_on_second_helps_home_in_the_bottom_of_the_tenth():
+    frame = one(period=10, half=1, outs=0, bases=2, home_score=3, away_score=3, sched_innings=9)
+
+    assert wins(MODELS["mlb"].price(frame)["game"].margin())[0] == pytest.approx(0.817, abs=0.001)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_home_is_likelier_to_win_the_further_it_leads(name):
+    frame = {key: np.full(9, np.nan) for key in MODELS[name].inputs}
+    frame |= {
+        "home_score": np.arange(9.0),
+        "away_score": np.full(9, 4.0),
+        "period": np.full(9, 3.0),
+    }
+
+    chance = wins(MODELS[name].price(GameStates(frame))["game"].margin())
+
+    assert np.all(np.diff(chance) > 0)
+
+
+def test_an_unknown_line_makes_a_wider_distribution():
+    frame = states("nfl", 1)
+    known = dict.fromkeys(frame.columns, np.array([0.0])) | {"time_left": np.array([3600.0])}
+    blind = known | {"spread_line": np.array([np.nan])}
+
+    spread = [
+        MODELS["nfl"].price(GameStates(columns))["game"].margin().mass.max()
+        for columns in (known | {"spread_line": np.array([2.0])}, blind)
+    ]
+
+    assert spread[1] < spread[0]
+
+
+def grid(mass, home=0, away=0):
+    return JointGrid(np.array([home]), np.array([away]), np.array([mass]))
+
+
+def test_a_whole_line_with_a_push_is_priced_given_a_decision():
+    scores = grid([[0.0, 0.2], [0.2, 0.0], [0.0, 0.6]])
+
+    boards = make_boards(
+        {"game": scores}, (plan(Market.TOTAL, fixed_line=1.0, alternates=0, margin=0.0),)
+    )
+
+    assert boards.p_push[0].tolist() == [0.4, 0.4]
+    assert boards.p_fair[0].tolist() == [1.0, 0.0]
+
+
+def test_the_four_marginals_of_a_grid_are_its_sums():
+    scores = grid([[0.1, 0.2], [0.3, 0.4]], home=10, away=20)
+
+    assert (scores.margin().first[0], scores.margin().mass[0].round(12).tolist()) == (
+        -11,
+        [0.2, 0.5, 0.3],
+    )
+    assert (scores.total().first[0], scores.total().mass[0].round(12).tolist()) == (
+        30,
+        [0.1, 0.5, 0.4],
+    )
+    assert scores.home().mass[0] == pytest.approx([0.3, 0.7])
+    assert scores.away().mass[0] == pytest.approx([0.4, 0.6])
+
+
+def test_the_main_line_is_the_most_even_one():
+    scores = grid([[0.30], [0.25], [0.25], [0.20]])
+
+    half = make_boards({"game": scores}, (plan(Market.TOTAL, alternates=0),))
+    whole = make_boards({"game": scores}, (plan(Market.TOTAL, alternates=0, whole=True),))
+
+    assert (half.line[0, 0], half.p_fair[0, 0]) == (1.5, 0.45)
+    assert (whole.line[0, 0], whole.p_push[0, 0]) == (1.5, 0.0)
+
+
+def test_the_run_line_is_laid_by_the_favourite():
+    for lead, line in ((3, -1.5), (-3, 1.5)):
+        scores = NormalScores(*(np.array([float(v)]) for v in (0, 0, lead, 4, 9, 4)))
+
+        boards = make_boards({"game": scores}, (plan(Market.SPREAD, fixed_line=1.5, alternates=0),))
+
+        assert boards.line[0].tolist() == [line, line]
+
+
+def test_unusable_rows_are_marked_and_leave_the_others_alone():
+    columns = [np.array([0.0, 0.0]) for _ in range(2)]
+    scores = NormalScores(
+        *columns, np.array([1.0, np.nan]), np.full(2, 10.0), *[np.full(2, 40.0)] * 2
+    )
+    good = NormalScores(
+        *(c[:1] for c in (*columns, np.array([1.0]), np.full(1, 10.0), *[np.full(1, 40.0)] * 2))
+    )
+
+    both, alone = (make_boards({"game": s}, PLANS) for s in (scores, good))
+
+    assert both.valid.tolist() == [True, False]
+    assert both.p_fair[0].tobytes() == alone.p_fair[0].tobytes()
+
+
+def test_a_model_of_the_wrong_shape_is_named():
+    class Wrong:
+        def margin(self):
+            return Pmf(np.zeros(2, np.int64), np.ones((3, 1)))
+
+    with pytest.raises(PluginError, match=r"margin\(\) of scope 'game'"):
+        make_boards({"game": Wrong()}, (plan(Market.MONEYLINE),))
+    with pytest.raises(PluginError, match="scope 'game'"):
+        make_boards({}, PLANS)
+
+
+def test_slots_say_what_the_columns_are():
+    slots = slots_of(PLANS)
+
+    assert len(slots) == 2 * 15
+    assert slots.side[:2] == ("home", "away")
+    assert slots.is_main.sum() == 6
+    assert slots.offset[2:16].tolist() == [-3, -3, -2, -2, -1, -1, 0, 0, 1, 1, 2, 2, 3, 3]
+
+
+def test_markets_that_cannot_be_made_are_refused():
+    for changes in ({"step": 0.3}, {"margin_method": "guess"}, {"fixed_line": 1.25}):
+        with pytest.raises(OddsError):
+            slots_of((plan(Market.TOTAL, **changes),))
