@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-import oddspipe.core.api as api
-from oddspipe.core.api import GameStates, JointGrid, NormalScores, Pmf, PluginError
+from oddspipe.core import api
+from oddspipe.core.api import GameStates, JointGrid, NormalScores, PluginError, Pmf
 from oddspipe.core.errors import OddsError
 from oddspipe.core.names import Market
 from oddspipe.core.parts import MarketPlan
@@ -136,7 +136,8 @@ def test_pricing_twice_gives_the_same_bytes_and_leaves_the_states_alone():
 def test_a_decided_game_is_certain_and_has_no_price():
     football = {"time_left": 0, "possession": 1, "yardline_100": 30}
     games = {
-        "nfl": one(home_score=20, away_score=17, period=4, spread_line=3, total_line=44, **football),
+        "nfl": one(home_score=20, away_score=17, period=4, spread_line=3, total_line=44,
+                   **football),
         "nba": one(home_score=101, away_score=100, time_left=0, period=4, possession=2,
                    spread_line=3, total_line=220),
         "mlb": one(period=9, half=1, outs=1, bases=0, home_score=5, away_score=4, sched_innings=9),
