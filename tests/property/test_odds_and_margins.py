@@ -23,8 +23,8 @@ price = st.integers(1001, 1_000_000)
 
 
 @st.composite
-def market(draw, sides=st.integers(2, 6)):
-    weights = np.array([draw(st.floats(0.05, 1.0)) for _ in range(draw(sides))])
+def market(draw):
+    weights = np.array([draw(st.floats(0.05, 1.0)) for _ in range(draw(st.integers(2, 6)))])
     return (weights / weights.sum())[None, :]
 
 
