@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from oddspipe.core.batch.batch import LATE_AMENDED, Batch
 from oddspipe.core.batch.layout import GAME_ID, KIND, REVISION, VALUE, Layout
+from oddspipe.core.batch.sql import event_types
 from oddspipe.core.names import ABSENT, LOGGED_KINDS, Kind
 from oddspipe.core.parts import KindPlan, OddsPlan, Rule, StateColumn
-from oddspipe.core.stages.frame import Condition, FoldedColumns, event_columns
+from oddspipe.core.stages.frame import Condition, EventFrame, StateFrame, Strings
 from oddspipe.ext import _fold_state as s
 from oddspipe.ext._fold_state import FoldState, FoldTables, Found, Rows
 from oddspipe.ext.fold import run
@@ -103,25 +104,40 @@ def _default_word(column: StateColumn) -> int:
 class Fold:
     """The states of a partition's games, as architecture.md, "State, exactly", says."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - the plan's parts, each of its own type
         self,
         layout: Layout,
         kinds: tuple[KindPlan, ...],
         state: tuple[StateColumn, ...],
         rules: tuple[Rule, ...],
         odds: OddsPlan,
+        strings: Strings | None = None,
     ) -> None:
-        """Compile the tables and the SQL; `detail` of a reject is an index into `rules`."""
+        """Compile the tables and the SQL.
+
+        Args:
+            layout: Columns of events.
+            kinds: Kinds and whose handling they share.
+            state: Columns of state.
+            odds: When a price is cut.
+            rules: All rules of the plan; a reject's `detail` is an index into them.
+            strings: Names of interned strings by column, growing as they come.
+        """
         self.tables = tables_of(layout, kinds, state, odds)
         self.state = FoldState(len(state))
-        self._layout = layout
+        self._states = StateFrame(state)
+        types = event_types(layout)
         self._wheres = [
-            (k, Condition(column.where)) for k, column in enumerate(state) if column.where
+            (k, Condition(column.where, types)) for k, column in enumerate(state) if column.where
         ]
+        types = types | self._states.types("was_")
         self._rules = [
-            (at, rule, Condition(rule.sql)) for at, rule in enumerate(rules) if rule.temporal
+            (at, rule, Condition(rule.sql, types)) for at, rule in enumerate(rules) if rule.temporal
         ]
-        self._folded = FoldedColumns(state)
+        read_where = {name for _, where in self._wheres for name in where.uses}
+        read_rules = {name for _, _, rule in self._rules for name in rule.uses}
+        self._where_frame = EventFrame(layout, read_where, strings or {})
+        self._rule_frame = EventFrame(layout, read_rules, strings or {})
         self._found = Found.of(1024, len(state))
         likes = self.tables.like
         self._logged = np.isin(likes, [int(kind) for kind in LOGGED_KINDS])
@@ -193,7 +209,7 @@ class Fold:
         allowed = np.empty(0, np.uint64)
         if self._wheres and count:
             allowed = np.full(count, ALL_BITS, np.uint64)
-            columns = event_columns(batch, self._layout, np.arange(count))
+            columns = self._where_frame.of(batch)
             for k, condition in self._wheres:
                 holds = condition.is_true(columns)
                 allowed[~holds] &= np.uint64(ALL_BITS ^ (1 << k))
@@ -219,7 +235,7 @@ class Fold:
         at = chunk.candidates
         rows.capture[at] = np.arange(len(at))
         rows.was = np.empty((len(at), self.state.columns), np.int64)
-        columns = event_columns(batch, self._layout, at)
+        columns = self._rule_frame.of(batch.take(at))
         saved = self.state.save(with_log=chunk.rewrites)
         while True:
             parts = self._pass(rows, chunk)
@@ -253,13 +269,13 @@ class Fold:
     def _judge(
         self,
         batch: Batch,
-        columns: dict[str, pl.Series],
+        columns: pl.DataFrame,
         was: NDArray[np.int64],
         at: NDArray[np.int64],
     ) -> NDArray[np.int16]:
         """Return the first rule that refuses each candidate, or -1."""
         verdict = np.full(len(at), -1, np.int16)
-        before = columns | self._folded.named("was_", was)
+        before = columns.hstack(self._states.of_words(was, "was_"))
         kinds = batch.words[KIND][at]
         for index, rule, condition in reversed(self._rules):
             fails = condition.is_false(before)
@@ -299,9 +315,8 @@ class Fold:
         clock[[s.ACTIVE, s.ROLLING, s.USED, s.FREE]] = 0
         nodes = state.pool[[node for log in logs for node in log]]
         nodes[:, [s.NODE_NEXT, s.NODE_PREV]] = -1
-        columns = []
-        for array in (state.value, state.logged, state.logged_at, state.free, state.free_at):
-            columns.append(array[live].copy())
+        halves = (state.logged, state.logged_at, state.free, state.free_at)
+        columns = [array[live].copy() for array in (state.value, *halves)]
         columns[1][columns[2] < 0] = 0
         columns[3][columns[4] < 0] = 0
         rolled = np.column_stack([rolling, state.meta[rolling, s.ROLLED]])

@@ -1,109 +1,103 @@
-"""Columns of events, states and boards as SQL sees them, and SQL over them."""
+"""SQL over events and over states, as the fold and the price need it."""
+
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from oddspipe.core.batch.batch import Batch
-from oddspipe.core.batch.layout import Column, Layout
-from oddspipe.core.names import ABSENT, FieldType
-from oddspipe.core.parts import StateColumn
+from oddspipe.core.batch.layout import Layout
+from oddspipe.core.batch.sql import compile_sql, event_types, frame, null_columns
+from oddspipe.core.names import ABSENT
+from oddspipe.core.parts import DerivedColumn, StateColumn
 
-Columns = dict[str, pl.Series]
-
-# Not in SQL: interned numbers and spans mean nothing there.
-HIDDEN = frozenset({FieldType.STRING, FieldType.BYTES})
+Types = dict[str, pl.DataType]
+Strings = Mapping[int, Sequence[str]]
 
 
 class Condition:
-    """A row-wise SQL condition over columns."""
+    """A row-wise SQL condition over columns of known types."""
 
-    def __init__(self, sql: str) -> None:
-        """Compile the SQL once, and find out which columns it reads."""
-        self.expression = pl.sql_expr(sql)
-        self.reads = tuple(dict.fromkeys(self.expression.meta.root_names()))
+    def __init__(self, sql: str, types: Types) -> None:
+        """Compile the SQL once.
 
-    def is_true(self, columns: Columns) -> NDArray[np.bool_]:
+        Raises:
+            SpecError: The SQL has a fault.
+        """
+        compiled = compile_sql(sql, types, want="bool")
+        self.uses = compiled.uses
+        self._expression = compiled.expr
+
+    def is_true(self, rows: pl.DataFrame) -> NDArray[np.bool_]:
         """Say where the condition is true; NULL is not."""
-        return self._evaluate(columns, when_null=False)
+        return self._evaluate(rows, when_null=False)
 
-    def is_false(self, columns: Columns) -> NDArray[np.bool_]:
+    def is_false(self, rows: pl.DataFrame) -> NDArray[np.bool_]:
         """Say where the condition is false; NULL is not."""
-        return ~self._evaluate(columns, when_null=True)
+        return ~self._evaluate(rows, when_null=True)
 
-    def _evaluate(self, columns: Columns, *, when_null: bool) -> NDArray[np.bool_]:
-        rows = len(next(iter(columns.values())))
-        frame = pl.DataFrame([columns[name].alias(name) for name in self.reads])
-        answer = frame.select(holds=self.expression.fill_null(when_null))["holds"]
-        if len(answer) != rows:  # a constant condition gives one row
-            answer = answer.new_from_index(0, rows)
-        return answer.to_numpy()
+    def _evaluate(self, rows: pl.DataFrame, *, when_null: bool) -> NDArray[np.bool_]:
+        # with_columns stretches a constant over all rows, select would not.
+        holds = self._expression.fill_null(when_null).alias("")
+        return rows.with_columns(holds)[""].to_numpy()
 
 
-def event_columns(batch: Batch, layout: Layout, rows: NDArray[np.int64]) -> Columns:
-    """Return the events' columns at `rows`, NULL where a field is absent."""
-    whole = len(rows) == len(batch)
-    present = batch.present if whole else batch.present[rows]
-    found = {}
-    for at, column in enumerate(layout.columns):
-        if column.type not in HIDDEN:
-            words = batch.words[at] if whole else batch.words[at][rows]
-            there = (present >> np.uint64(at) & np.uint64(1)).astype(bool)
-            found[column.name] = _event_column(column, words, there)
-    return found
+class EventFrame:
+    """The events' columns that some conditions read."""
+
+    def __init__(self, layout: Layout, uses: set[str], strings: Strings) -> None:
+        """Take those of `uses` that are columns of events, and one to count the rows by."""
+        self._layout = layout
+        self._strings = strings
+        self._uses = tuple(n for n in event_types(layout) if n in uses or n == "ingest_time")
+
+    def of(self, batch: Batch) -> pl.DataFrame:
+        """Return the columns of a batch, NULL where a field is absent."""
+        return frame(batch, self._layout, self._uses, self._strings)
 
 
-def _event_column(column: Column, words: NDArray[np.int64], there: NDArray[np.bool_]) -> pl.Series:
-    if column.is_double:
-        values = pl.Series(column.name, words.view(np.float64))
-    elif column.type is FieldType.BOOL:
-        values = pl.Series(column.name, words != 0)
-    elif column.type is FieldType.ENUM:
-        return _names(column, words, there)
-    else:
-        values = pl.Series(column.name, words)
-    return values if there.all() else values.set(pl.Series(~there), None)
+class StateFrame:
+    """State columns as SQL and the model see them: float64, absent as NULL or NaN."""
 
+    def __init__(
+        self, state: tuple[StateColumn, ...], derived: tuple[DerivedColumn, ...] = ()
+    ) -> None:
+        """Compile the derived columns; one may read those before it.
 
-def _names(column: Column, words: NDArray[np.int64], there: NDArray[np.bool_]) -> pl.Series:
-    """Return an enum column by its names."""
-    names: list[str | None] = [name for name, _ in column.values]
-    place = np.full(max((n for _, n in column.values), default=0) + 1, len(names), np.int64)
-    place[[number for _, number in column.values]] = np.arange(len(names))
-    known = there & (words >= 0) & (words < len(place))
-    at = np.where(known, place[np.where(known, words, 0)], len(names))
-    return pl.Series(column.name, [*names, None], pl.String).gather(at)
+        Raises:
+            SpecError: The SQL of a derived column has a fault.
+        """
+        self.names = tuple(column.name for column in state)
+        self._doubles = np.array([c.is_double and c.take != "count" for c in state], bool)
+        types = self.types()
+        self._derived: list[tuple[str, pl.Expr]] = []
+        for column in derived:
+            compiled = compile_sql(column.sql, types, want="number")
+            self._derived.append((column.name, compiled.expr.cast(pl.Float64)))
+            types[column.name] = pl.Float64()
 
+    def types(self, prefix: str = "") -> Types:
+        """Return the state columns and their types in SQL."""
+        return {prefix + name: pl.Float64() for name in self.names}
 
-class FoldedColumns:
-    """State columns as SQL and models see them."""
-
-    def __init__(self, state: tuple[StateColumn, ...]) -> None:
-        """Know names and types."""
-        self._state = state
-
-    def named(self, prefix: str, words: NDArray[np.int64]) -> Columns:
+    def of_words(self, words: NDArray[np.int64], prefix: str) -> pl.DataFrame:
         """Return words of state, shape (rows, columns), as columns with NULL where absent."""
-        found = {}
-        for k, column in enumerate(self._state):
-            mine = np.ascontiguousarray(words[:, k])
-            if column.is_double and column.take != "count":
-                values = pl.Series(prefix + column.name, mine.view(np.float64))
-                gone = np.isnan(mine.view(np.float64))
-            else:
-                values = pl.Series(prefix + column.name, mine)
-                gone = mine == ABSENT
-            found[prefix + column.name] = (
-                values.set(pl.Series(gone), None) if gone.any() else values
-            )
-        return found
+        absent = words == ABSENT
+        values = np.where(absent, np.nan, words.astype(np.float64))
+        values[:, self._doubles] = words.view(np.float64)[:, self._doubles]
+        return null_columns(self._columns(values, prefix))
 
-    def of_values(self, values: NDArray[np.float64]) -> Columns:
-        """Return states at cuts, NaN where absent, as columns with NULL there."""
-        found = {}
-        for k, column in enumerate(self._state):
-            mine = pl.Series(column.name, np.ascontiguousarray(values[:, k]))
-            mine = mine.fill_nan(None)
-            whole = not column.is_double or column.take == "count"
-            found[column.name] = mine.cast(pl.Int64) if whole else mine
-        return found
+    def with_derived(self, values: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        """Return state and derived columns by name, NaN where absent."""
+        rows = null_columns(self._columns(values, ""))
+        for name, expression in self._derived:
+            rows = rows.with_columns(expression.alias(name))
+        rows = rows.fill_null(np.nan)
+        return {name: rows[name].to_numpy() for name in rows.columns}
+
+    def _columns(self, values: NDArray[np.float64], prefix: str) -> pl.DataFrame:
+        columns = np.ascontiguousarray(values.T)
+        return pl.DataFrame(
+            [pl.Series(prefix + n, c) for n, c in zip(self.names, columns, strict=True)]
+        )

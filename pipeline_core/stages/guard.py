@@ -1,0 +1,147 @@
+"""Guards: what must hold before a price leaves. An impossible one suspends its market."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from oddspipe.core.names import Status
+from oddspipe.core.parts import Guard, KindPlan
+from oddspipe.core.stages.frame import Condition, Types
+from oddspipe.core.stages.isolate import RawBoards
+from oddspipe.core.stages.slots import Shape
+
+SUM_TOLERANCE = 1.1e-6
+"""Two probabilities rounded to 1e-6 may add up to this much beside 1."""
+BUILT_IN = ("impossible_price", "line_below_score")
+
+
+def guard_types(kinds: tuple[KindPlan, ...]) -> Types:
+    """Return the columns of a board's rows and their types, as the SQL of guards sees them."""
+    text, number = pl.String(), pl.Float64()
+    return {
+        "market": text,
+        "scope": text,
+        "side": text,
+        "line": number,
+        "is_main": pl.Boolean(),
+        "p_fair": number,
+        "p_push": number,
+        "p_booked": number,
+        "decimal": number,
+        "status": text,
+        "was_p_fair": number,
+        "home_score": number,
+        "away_score": number,
+        "period": number,
+        "kind": pl.Enum([kind.name for kind in kinds]),
+        "at_once": pl.Boolean(),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What guards know of each cut, arrays of shape (cuts,): its cause and the state."""
+
+    kind: NDArray[np.int64]
+    at_once: NDArray[np.bool_]
+    home_score: NDArray[np.float64]
+    away_score: NDArray[np.float64]
+    period: NDArray[np.float64]
+
+
+class Guards:
+    """The spec's guards and those that are always on."""
+
+    def __init__(
+        self, guards: tuple[Guard, ...], slots: Shape, kinds: tuple[KindPlan, ...]
+    ) -> None:
+        """Compile every guard.
+
+        Raises:
+            SpecError: The SQL of a guard has a fault.
+        """
+        self._types = guard_types(kinds)
+        self._conditions = [Condition(guard.sql, self._types) for guard in guards]
+        self.names = (*BUILT_IN, *(guard.name for guard in guards))
+        self._uses = {name for one in self._conditions for name in one.uses}
+        self.reads_past = "was_p_fair" in self._uses
+        self._slots = slots
+        self._kind_names = pl.Series("kind", [k.name for k in kinds], self._types["kind"])
+        self._kind_place = np.zeros(max((k.number for k in kinds), default=0) + 1, np.int64)
+        self._kind_place[[kind.number for kind in kinds]] = np.arange(len(kinds))
+
+    def built_in(self, boards: RawBoards, cause: Cause) -> NDArray[np.int64]:
+        """Return the guard in `names` that suspends each market, -1 for none; (cuts, markets)."""
+        slots = self._slots
+        p, push = boards.p_fair, boards.p_push
+        with np.errstate(invalid="ignore"):
+            both = p + p[:, slots.partner]
+            fine = (p >= 0) & (p <= 1) & (push >= 0) & (push <= 1)
+            fine &= (boards.p_booked >= 0) & (boards.p_booked <= 1)
+            fine &= np.abs(both - 1) <= SUM_TOLERANCE
+            fine &= np.isfinite(boards.line) | ~slots.has_line
+            offered = boards.decimal_milli > 0
+            fine &= ~offered | (boards.decimal_milli > 1000)
+            scored = slots.points(cause.home_score, cause.away_score)
+            low = slots.has_points & slots.is_game & offered & (boards.line < scored)
+        fired = np.where(slots.any_of_market(low), 1, -1)
+        return np.where(slots.any_of_market(~fine), 0, fired)
+
+    def fired(
+        self, boards: RawBoards, was_p_fair: NDArray[np.float64], cause: Cause
+    ) -> NDArray[np.int64]:
+        """Return the first of the spec's guards that suspends each market, -1 for none.
+
+        Only rows at which a price is offered are looked at.
+        """
+        count = len(boards.line)
+        verdict = np.full((count, self._slots.markets), -1, np.int64)
+        if not self._conditions or not count:
+            return verdict
+        rows = self._frame(boards, was_p_fair, cause)
+        offered = boards.decimal_milli > 0
+        for at, condition in reversed(list(enumerate(self._conditions, len(BUILT_IN)))):
+            holds = condition.is_true(rows).reshape(offered.shape) & offered
+            verdict[self._slots.any_of_market(holds)] = at
+        return verdict
+
+    def _frame(
+        self, boards: RawBoards, was_p_fair: NDArray[np.float64], cause: Cause
+    ) -> pl.DataFrame:
+        count, width = boards.line.shape
+        slot = np.tile(np.arange(width), count)
+        places = self._kind_place[cause.kind.clip(0, len(self._kind_place) - 1)]
+
+        def text(name: str) -> pl.Series:
+            return pl.Series(name, getattr(self._slots, name), pl.String).gather(slot)
+
+        def number(name: str, values: NDArray[np.float64]) -> pl.Series:
+            return pl.Series(name, values.ravel()).fill_nan(None)
+
+        def spread(values: NDArray[np.float64]) -> NDArray[np.float64]:
+            return np.repeat(values, width)
+
+        makers = {
+            "market": lambda: text("market"),
+            "scope": lambda: text("scope"),
+            "side": lambda: text("side"),
+            "line": lambda: number("line", boards.line),
+            "is_main": lambda: pl.Series("is_main", np.tile(self._slots.is_main, count)),
+            "p_fair": lambda: number("p_fair", boards.p_fair),
+            "p_push": lambda: number("p_push", boards.p_push),
+            "p_booked": lambda: number("p_booked", boards.p_booked),
+            "decimal": lambda: number("decimal", boards.decimal_milli / 1000),
+            "status": lambda: pl.Series("status", [str(Status.OPEN)]).new_from_index(
+                0, count * width
+            ),
+            "was_p_fair": lambda: number("was_p_fair", was_p_fair),
+            "home_score": lambda: number("home_score", spread(cause.home_score)),
+            "away_score": lambda: number("away_score", spread(cause.away_score)),
+            "period": lambda: number("period", spread(cause.period)),
+            "kind": lambda: self._kind_names.gather(np.repeat(places, width)),
+            "at_once": lambda: pl.Series("at_once", np.repeat(cause.at_once, width)),
+        }
+        # At least one column, so that a constant condition has rows.
+        return pl.DataFrame([makers[name]() for name in makers if name in self._uses | {"line"}])

@@ -1,0 +1,370 @@
+"""Price: fold events into states, cut prices where they are due, make boards and guard them."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from oddspipe.core.batch.batch import Batch
+from oddspipe.core.batch.layout import INGEST_TIME, Layout
+from oddspipe.core.batch.rejects import Reason, Rejects
+from oddspipe.core.names import Kind
+from oddspipe.core.parts import DerivedColumn, KindPlan, OddsPlan, Rule, StateColumn
+from oddspipe.core.ports.output import Odds, Rollups
+from oddspipe.core.stages.board import PASSES, STATUSES, Books, Cuts, Published
+from oddspipe.core.stages.fold import Fold, Folded
+from oddspipe.core.stages.frame import StateFrame, Strings
+from oddspipe.core.stages.guard import Cause, Guards
+from oddspipe.core.stages.isolate import Pricer, Prices, RawBoards
+from oddspipe.core.stages.protocol import Account
+from oddspipe.core.stages.slots import Shape
+from oddspipe.ext import _fold_state as s
+
+STAGE = "price"
+STALE_INPUT, MODEL_ERROR = -2, -3
+"""Verdicts on every market of a cut, beside the guards' numbers."""
+MAX_DEAD_LETTERS = 3
+"""Dead letters of one game's failing prices in a row; more would say the same 50 times a second."""
+REASONS = {
+    Kind.SCORE: "score",
+    Kind.MARKET: "market",
+    Kind.CLOCK: "clock",
+    Kind.TRACKING: "clock",
+    Kind.CORRECTION: "correction",
+    Kind.DELETE: "correction",
+    Kind.GAME_END: "final",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PricePlan:
+    """What the price stage needs of a plan; the fields are the plan's."""
+
+    layout: Layout
+    kinds: tuple[KindPlan, ...]
+    state: tuple[StateColumn, ...]
+    derived: tuple[DerivedColumn, ...]
+    rules: tuple[Rule, ...]
+    odds: OddsPlan
+
+
+class Priced(NamedTuple):
+    """What one step gives: events that were folded, complete rollups, odds, and rejects."""
+
+    events: Batch
+    rollups: Rollups
+    odds: Odds
+    rejects: Rejects
+
+
+class _Letter(NamedTuple):
+    """The payload behind a price that is due later."""
+
+    position: int
+    ingest_us: int
+    payload: bytes
+
+
+class _Saved(msgspec.Struct, array_like=True):
+    fold: bytes
+    books: bytes
+    rollups: int
+    letters: list[tuple[int, _Letter]]
+    failures: list[tuple[int, int]]
+    account: dict[str, int]
+    taken: int
+    out: int
+
+
+class Price:
+    """The last stage: a pure function of its input, however that was cut into batches.
+
+    Args:
+        plan: The plan's parts.
+        model: The model, or what watches over it.
+        strings: Names of interned strings by column, growing as they come; for SQL.
+    """
+
+    def __init__(self, plan: PricePlan, model: Prices, strings: Strings | None = None) -> None:
+        """Compile SQL and tables.
+
+        Raises:
+            SpecError: SQL of the plan has a fault.
+            OddsError: The plan's markets cannot be made.
+        """
+        self.account = Account(STAGE)
+        self._fold = Fold(plan.layout, plan.kinds, plan.state, plan.rules, plan.odds, strings)
+        self._states = StateFrame(plan.state, plan.derived)
+        self._shape = Shape.of(plan.odds.markets)
+        self._shorter_scopes = not self._shape.is_game.all()
+        self._books = Books(self._shape)
+        self._guards = Guards(plan.odds.guards, self._shape, plan.kinds)
+        self._pricer = Pricer(model, plan.odds.markets)
+        self._names = [column.name for column in plan.state]
+        self._rollups = 0
+        self._letters: dict[int, _Letter] = {}
+        self._failures: dict[int, int] = {}
+
+    def step(self, batch: Batch) -> Priced:
+        """Fold a batch and publish what changed by it.
+
+        Raises:
+            PluginError: The model hung too often.
+        """
+        folded = self._fold.step(batch)
+        failed, odds = self._odds(folded)
+        events = self._events(batch, folded)
+        rejects = self._rejects(batch, folded, failed)
+        self._remember(batch)
+        return Priced(events, self._rolled(folded), odds, rejects)
+
+    def _events(self, batch: Batch, folded: Folded) -> Batch:
+        """Return the events that went on, numbered anew: rejects leave no gap."""
+        gone = int(np.count_nonzero(folded.status))
+        self.account.taken += len(batch)
+        self.account.out += len(batch) - gone
+        if gone:
+            kept = np.flatnonzero(folded.status == 0)
+            events = batch.take(kept)
+            events.numbers = folded.numbers[kept]
+            return events
+        return Batch(
+            batch.words,
+            batch.present,
+            batch.keys,
+            batch.flags,
+            batch.positions,
+            batch.data,
+            batch.starts,
+            batch.ends,
+            folded.numbers,
+            batch.until_us,
+        )
+
+    def _rejects(self, batch: Batch, folded: Folded, failed: dict[int, str]) -> Rejects:
+        """Return refused rows, then the causes of prices that the model failed on."""
+        rows = np.flatnonzero(folded.status)
+        for reason, count in zip(*np.unique(folded.status[rows], return_counts=True), strict=True):
+            name = Reason(int(reason)).name
+            self.account.rejected[name] = self.account.rejected.get(name, 0) + int(count)
+        if not len(rows) and not failed:
+            return Rejects.none(STAGE)
+        letters = [
+            (_letter(batch, row), int(folded.status[row]), int(folded.detail[row]), "")
+            for row in rows.tolist()
+        ]
+        for cut, why in failed.items():
+            row, game = folded.cuts[cut, s.CUT_ROW], int(folded.cuts[cut, s.CUT_GAME])
+            letter = _letter(batch, int(row)) if row >= 0 else self._letters[game]
+            letters.append((letter, int(Reason.PLUGIN), -1, why))
+        return Rejects(
+            STAGE,
+            np.array([reason for _, reason, _, _ in letters], np.uint8),
+            np.array([detail for _, _, detail, _ in letters], np.int16),
+            np.array([letter.position for letter, _, _, _ in letters], np.int64),
+            np.array([letter.ingest_us for letter, _, _, _ in letters], np.int64),
+            [letter.payload for letter, _, _, _ in letters],
+            [text for _, _, _, text in letters],
+        )
+
+    def _remember(self, batch: Batch) -> None:
+        """Keep the payloads behind prices that are due later."""
+        pending = self._fold.pending()
+        self._letters = {
+            game: _letter(batch, row) if row >= 0 else self._letters[game] for game, row in pending
+        }
+
+    def _rolled(self, folded: Folded) -> Rollups:
+        count = len(folded.rolls)
+        numbers = np.arange(self._rollups, self._rollups + count)
+        self._rollups += count
+        total, low, high = np.ascontiguousarray(folded.sums.T)
+        game, second, events = np.ascontiguousarray(folded.rolls.T)
+        return Rollups(game, second, numbers, events, total, low, high)
+
+    # Prices.
+
+    def _odds(self, folded: Folded) -> tuple[dict[int, str], Odds]:
+        """Price the cuts; return the failures that make a dead letter, and the odds."""
+        cuts, mode = folded.cuts, folded.cuts[:, s.CUT_MODE]
+        if not len(cuts):
+            return {}, self._message(folded, self._none_published())
+        boards = RawBoards.empty(len(cuts), len(self._shape))
+        bad = self._price(folded, boards)
+        verdict = np.full((len(cuts), self._shape.markets), PASSES, np.int64)
+        cause = self._cause(folded)
+        verdict[:] = self._guards.built_in(boards, cause)
+        last_word = verdict == 1  # the spec's own guard, where one fires too, has the better name
+        verdict[last_word] = PASSES
+        verdict[list(bad)] = MODEL_ERROR
+        verdict[mode == s.SILENT] = STALE_INPUT
+
+        def judge(was: NDArray[np.float64]) -> NDArray[np.int64]:
+            fired = self._guards.fired(boards, was, cause)
+            return np.where((fired == PASSES) & last_word, 1, fired)
+
+        self._books.make_room(int(cuts[:, s.CUT_GAME].max()) + 1)
+        scores = np.array([cause.home_score, cause.away_score])
+        published = self._books.publish(
+            Cuts(cuts[:, s.CUT_GAME], mode == s.FINAL, scores),
+            boards,
+            verdict,
+            judge,
+        )
+        return self._count_failures(folded, bad), self._message(folded, published)
+
+    def _price(self, folded: Folded, boards: RawBoards) -> dict[int, str]:
+        """Fill the boards of all cuts but stale ones; return the cuts without a price, and why."""
+        mode = folded.cuts[:, s.CUT_MODE]
+        # The end of a game settles by its scores; a model says how shorter scopes ended.
+        asked = np.flatnonzero((mode == s.PRICED) | ((mode == s.FINAL) & self._shorter_scopes))
+        if not len(asked):
+            return {}
+        # A state that did not change since the game's cut before has the price of that one.
+        game = folded.cuts[asked, s.CUT_GAME]
+        bits = folded.values[asked].view(np.int64)
+        order = np.argsort(game, kind="stable")
+        same = np.zeros(len(asked), bool)
+        same[1:] = (game[order][1:] == game[order][:-1]) & (
+            bits[order][1:] == bits[order][:-1]
+        ).all(axis=1)
+        first = order[np.maximum.accumulate(np.where(same, 0, np.arange(len(asked))))]
+        fresh, place = np.unique(first, return_inverse=True)
+        made = RawBoards.empty(len(fresh), len(self._shape))
+        bad = self._pricer.price(self._states.with_derived(folded.values[asked[fresh]]), made)
+        of_cut = np.empty(len(asked), np.int64)
+        of_cut[order] = place
+        boards.put(asked, made.take(of_cut))
+        return {
+            int(asked[cut]): bad[fresh_row]
+            for cut, fresh_row in enumerate(of_cut.tolist())
+            if fresh_row in bad
+        }
+
+    def _cause(self, folded: Folded) -> Cause:
+        def state(name: str) -> NDArray[np.float64]:
+            if name not in self._names:
+                return np.full(len(folded.values), np.nan)
+            return np.ascontiguousarray(folded.values[:, self._names.index(name)])
+
+        return Cause(
+            folded.cuts[:, s.CUT_KIND],
+            folded.cuts[:, s.CUT_AT_ONCE].astype(bool),
+            state("home_score"),
+            state("away_score"),
+            state("period"),
+        )
+
+    def _count_failures(self, folded: Folded, bad: dict[int, str]) -> dict[int, str]:
+        """Count failing prices of each game in a row; return those that make a dead letter."""
+        if not bad and not self._failures:
+            return {}
+        letters = {}
+        for cut, (game, mode) in enumerate(folded.cuts[:, [s.CUT_GAME, s.CUT_MODE]].tolist()):
+            if mode != s.PRICED and cut not in bad:
+                continue
+            if cut not in bad:
+                self._failures.pop(game, None)
+                continue
+            self._failures[game] = self._failures.get(game, 0) + 1
+            if self._failures[game] <= MAX_DEAD_LETTERS:
+                letters[cut] = bad[cut]
+        return letters
+
+    def _none_published(self) -> Published:
+        none = np.empty(0, np.int64)
+        flags = np.empty(0, bool)
+        prices = np.empty(0)
+        raw = RawBoards(prices, prices, prices, prices, none)
+        return Published(none, none, none, flags, none, none, none, none, raw)
+
+    def _reason(self, folded: Folded, published: Published, at: int) -> str:
+        """Say in a word why a message went out."""
+        cut = int(published.cut[at])
+        blame = int(published.suspended[at])
+        if folded.cuts[cut, s.CUT_MODE] == s.FINAL:
+            return "final"
+        if blame == STALE_INPUT:
+            return "stale_input"
+        if blame == MODEL_ERROR:
+            return "model_error"
+        if blame != PASSES:
+            return f"guard:{self._guards.names[blame]}"
+        if published.opened[at]:
+            return "recovered"
+        return REASONS.get(Kind(int(folded.cuts[cut, s.CUT_REASON])), "play")
+
+    def _message(self, folded: Folded, published: Published) -> Odds:
+        """Put the published boards into words."""
+        cut, shape, prices = published.cut, self._shape, published.prices
+        cuts = folded.cuts[cut]
+        slots = published.slot.tolist()
+
+        def state(name: str) -> NDArray[np.int64]:
+            values = np.zeros(len(cut))
+            if name in self._names:
+                values = folded.values[cut, self._names.index(name)]
+            return np.nan_to_num(values).astype(np.int64)
+
+        return Odds(
+            game=cuts[:, s.CUT_GAME],
+            sequence=published.sequence,
+            number=published.number,
+            cause_sequence=cuts[:, s.CUT_SEQUENCE],
+            cause_kind=cuts[:, s.CUT_KIND],
+            cause_number=cuts[:, s.CUT_NUMBER],
+            event_time=cuts[:, s.CUT_TIME],
+            as_of_us=cuts[:, s.CUT_AS_OF],
+            oldest_ingest_us=cuts[:, s.CUT_OLDEST],
+            reason=[self._reason(folded, published, at) for at in range(len(cut))],
+            home_score=state("home_score"),
+            away_score=state("away_score"),
+            period=state("period"),
+            board=published.board,
+            scope=[shape.scope[slot] for slot in slots],
+            market=[shape.market[slot] for slot in slots],
+            side=[shape.side[slot] for slot in slots],
+            status=[str(STATUSES[code]) for code in published.status.tolist()],
+            line=prices.line,
+            is_main=shape.is_main[published.slot],
+            p_fair=prices.p_fair,
+            p_push=prices.p_push,
+            p_booked=prices.p_booked,
+            decimal_milli=prices.decimal_milli,
+        )
+
+    # State.
+
+    def snapshot(self) -> bytes:
+        """Return the whole state, the books included."""
+        account = self.account
+        return msgspec.msgpack.encode(
+            _Saved(
+                self._fold.snapshot(),
+                self._books.snapshot(),
+                self._rollups,
+                sorted(self._letters.items()),
+                sorted(self._failures.items()),
+                dict(sorted(account.rejected.items())),
+                account.taken,
+                account.out,
+            )
+        )
+
+    def restore(self, state: bytes) -> None:
+        """Take up a state that `snapshot` gave, of the same plan."""
+        saved = msgspec.msgpack.decode(state, type=_Saved)
+        self._fold.restore(saved.fold)
+        self._books.restore(saved.books)
+        self._rollups = saved.rollups
+        self._letters = dict(saved.letters)
+        self._failures = dict(saved.failures)
+        self.account = Account(STAGE, saved.taken, 0, saved.out, dict(saved.account))
+
+
+def _letter(batch: Batch, row: int) -> _Letter:
+    return _Letter(
+        int(batch.positions[row]), int(batch.words[INGEST_TIME, row]), batch.payload(row)
+    )
