@@ -33,7 +33,7 @@ clean: ## Remove what was installed and built.
 
 # A stamp a set of extras: installed again only when what is installed from has changed.
 .venv/run: pyproject.toml setup.py $(wildcard ext/*.pyx ext/*.pxd)
-	@$(PYTHON) .ci/python_fits.py
+	@.ci/needs $(PYTHON)
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "installing into .venv (about a minute, once) …"
 	@$(INSTALL) -e '.[embedded]'

@@ -26,7 +26,7 @@ def _version(wanted: bool) -> None:  # noqa: FBT001 - Typer calls it with the op
 
 
 def _root(
-    _version: Annotated[
+    _version: Annotated[  # noqa: FBT002 - Typer reads the default from the signature
         bool,
         typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
     ] = False,

@@ -1,7 +1,7 @@
 """All stages in one process: source thread, stages in the calling thread, a lane for each sink."""
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -43,7 +43,7 @@ class Chain(Protocol):
         """Return the state of every stage, by its name."""
         ...
 
-    def restore(self, state: dict[str, bytes]) -> None:
+    def restore(self, state: Mapping[str, bytes]) -> None:
         """Take up states that `snapshot` gave."""
         ...
 

@@ -1,0 +1,249 @@
+"""`oddspipe run`: from a sport to published odds, with a view of it and a report."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from oddspipe.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from oddspipe.core.assemble import Settings
+
+RUN_PANEL, INPUT_PANEL, STATE_PANEL = "Pace and bounds", "Input", "State and output"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the app."""
+    app.command(name="run")(run)
+
+
+def run(  # noqa: PLR0913 - one parameter an option
+    *,
+    sport: Annotated[
+        str | None, typer.Option(help="Sport: nfl, nba, mlb, or one of an installed package.")
+    ] = None,
+    spec: Annotated[
+        Path | None,
+        typer.Option(help="Run this spec in place of --sport.", rich_help_panel=INPUT_PANEL),
+    ] = None,
+    platform: Annotated[
+        Path | None, typer.Option(help="Another platform.yaml.", rich_help_panel=INPUT_PANEL)
+    ] = None,
+    env: Annotated[str, typer.Option(help="Environment of platform.yaml.")] = "local",
+    source: Annotated[
+        str | None,
+        typer.Option(help="replay or simulator; --data means replay.", rich_help_panel=INPUT_PANEL),
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of recorded games.", rich_help_panel=INPUT_PANEL)
+    ] = None,
+    games: Annotated[
+        int | None, typer.Option(min=1, help="How many games.", rich_help_panel=INPUT_PANEL)
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(help="Seed of the simulator.", rich_help_panel=INPUT_PANEL)
+    ] = 1,
+    rate: Annotated[
+        int | None,
+        typer.Option(min=1, help="Simulated events a second.", rich_help_panel=INPUT_PANEL),
+    ] = None,
+    duration: Annotated[
+        float | None,
+        typer.Option(min=0.001, help="Simulated seconds.", rich_help_panel=INPUT_PANEL),
+    ] = None,
+    faults: Annotated[
+        str,
+        typer.Option(
+            help="What the simulator does wrong, e.g. duplicates=1%,swaps=0.5%,gaps=0.1%.",
+            rich_help_panel=INPUT_PANEL,
+        ),
+    ] = "",
+    max_speed: Annotated[
+        bool, typer.Option("--max-speed", help="As fast as it goes.", rich_help_panel=RUN_PANEL)
+    ] = False,
+    speed: Annotated[
+        float, typer.Option(min=0.001, help="Recorded seconds a second.", rich_help_panel=RUN_PANEL)
+    ] = 1.0,
+    limit: Annotated[
+        int | None,
+        typer.Option(min=1, help="End after so many payloads.", rich_help_panel=RUN_PANEL),
+    ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option(
+            help="End at a recorded time, e.g. 2024-09-08T18:00.", rich_help_panel=RUN_PANEL
+        ),
+    ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(help="State folder; a new one when left out.", rich_help_panel=STATE_PANEL),
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume", help="Go on with an interrupted run.", rich_help_panel=STATE_PANEL
+        ),
+    ] = False,
+    fresh: Annotated[
+        bool,
+        typer.Option(
+            "--fresh", help="Throw away what the state folder holds.", rich_help_panel=STATE_PANEL
+        ),
+    ] = False,
+    sinks: Annotated[
+        str | None,
+        typer.Option(
+            help="Only these sinks, with commas; none for none.", rich_help_panel=STATE_PANEL
+        ),
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Write the report here, as JSON.", rich_help_panel=STATE_PANEL),
+    ] = None,
+    odds_out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write every published price here, as Parquet.", rich_help_panel=STATE_PANEL
+        ),
+    ] = None,
+    no_live: Annotated[
+        bool, typer.Option("--no-live", help="Lines in place of the live view.")
+    ] = False,
+) -> None:
+    """Run a sport: read its feed, price its games, publish the odds.
+
+    Stop it with Ctrl-C: it finishes what it has read and can go on with --resume. Exit codes: 0
+    done or stopped in order; 1 the spec has faults; 2 wrong usage; 3 a plug-in is at fault; 4 the
+    run could not go on; 130 interrupted twice.
+    """
+    from oddspipe.core.assemble import Input, Settings  # noqa: PLC0415 - `--help` needs no NumPy
+
+    if source is None:
+        source = "replay" if data is not None else "simulator"
+    if source == "replay" and data is None and not resume:
+        raise UsageError("--source replay needs --data DIR, the folder of recorded games")
+    settings = Settings(
+        Input(
+            source=source,
+            folder=str(data.resolve()) if data else "",
+            games=games,
+            seed=seed,
+            rate=rate,
+            duration_s=duration,
+            faults=faults,
+            limit=limit,
+            until_us=_micros(until) if until else None,
+        ),
+        speed=None if max_speed else speed,
+        state=state,
+        resume=resume,
+        fresh=fresh,
+        odds_out=odds_out,
+        sinks=None if sinks is None else tuple(s for s in sinks.split(",") if s and s != "none"),
+    )
+    for path in (report, odds_out):
+        if path is not None and not path.absolute().parent.is_dir():
+            raise UsageError(f"the folder of {path} does not exist")
+    plan = _plan(sport, spec, platform, env)
+    result = _run(plan, settings, live=not no_live)
+    if report is not None:
+        report.write_text(json.dumps(result, indent=2) + "\n")
+    _end(result, odds_out)
+
+
+def _micros(text: str) -> int:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(
+            f"--until {text!r} is not a time", hint="Write it as 2024-09-08T18:00 (UTC)."
+        ) from error
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return int(moment.timestamp() * 1_000_000)
+
+
+def _plan(sport: str | None, spec: Path | None, platform: Path | None, env: str) -> Any:  # noqa: ANN401
+    from oddspipe.core.plan.load import plan_for  # noqa: PLC0415 - as above
+
+    if (sport is None) == (spec is None):
+        raise UsageError("name either a sport (--sport nfl) or a spec (--spec FILE)")
+    return plan_for(spec or sport, platform=platform, environment=env)
+
+
+def _run(plan: Any, settings: "Settings", *, live: bool) -> dict[str, Any]:  # noqa: ANN401
+    from oddspipe.cli import console  # noqa: PLC0415 - as above
+    from oddspipe.cli import live as view  # noqa: PLC0415
+    from oddspipe.core.assemble import assemble  # noqa: PLC0415
+    from oddspipe.core.clock import SystemClock  # noqa: PLC0415
+    from oddspipe.core.runtime.drain import StopSwitch  # noqa: PLC0415
+
+    stop = StopSwitch()
+    stop.install()
+    made = assemble(plan, settings)
+    for warning in made.warnings:
+        console.note(f"warning: {warning}")
+    title = view.Title(
+        plan.sport,
+        made.settings.input.source,
+        plan.logic_digest,
+        made.source.total(),
+        made.settings.input.duration_s if made.settings.speed == 1.0 else None,
+    )
+    plain = not live or not console.is_terminal()
+    shown = view.LiveView(made.runner, title, clock=SystemClock(), plain=plain)
+    stop.on_second = shown.stop
+    shown.start()
+    try:
+        return made.go(stop)
+    finally:
+        shown.stop()
+
+
+def _end(result: dict[str, Any], odds_out: Path | None) -> None:
+    """Print what happened, where the odds lie and what to try next."""
+    from oddspipe.cli import console  # noqa: PLC0415 - as above
+
+    stages = [
+        [
+            stage["stage"],
+            *(f"{stage[key]:,}" for key in ("in", "held_before", "out")),
+            f"{sum(stage['rejected'].values()):,}",
+            f"{stage['duplicates']:,}",
+            f"{sum(stage['dropped'].values()):,}",
+            f"{stage['held_after']:,}",
+        ]
+        for stage in result["stages"]
+    ]
+    titles = ("in", "held before", "out", "rejected", "doubled", "dropped", "held after")
+    latency = result["latency_ms"]
+    console.show(
+        console.table([("stage", "l"), *((title, "r") for title in titles)], stages),
+        console.facts(
+            {
+                "events": f"{result['events_in']:,} in {result['seconds']:.1f} s, "
+                f"{result['events_per_second']:,.0f} a second; the books balance",
+                "odds": f"{result['odds_published']:,} boards, {result['prices_published']:,} "
+                f"prices of {result['games']} games",
+                "latency": f"p50 {latency['p50']:.1f} ms, p99 {latency['p99']:.1f} ms, "
+                f"max {latency['max']:.1f} ms, from arrival to the slowest sink",
+                "memory": f"{result['peak_rss_mb']:.0f} MB at most",
+                "rejects": ", ".join(f"{n} {c:,}" for n, c in result["rejects"].items()) or "none",
+                "odds digest": result["odds_sha256"],
+                "plan": result["plan"],
+                "state": result["state"],
+                **({"prices": str(odds_out)} if odds_out else {}),
+            }
+        ),
+    )
+    next_steps = [f"oddspipe odds show --state {result['state']}"]
+    if sum(result["rejects"].values()):
+        next_steps.append(f"oddspipe dlq list --state {result['state']}")
+    if result["stopped_by"]:
+        next_steps.append(
+            f"oddspipe run --sport {result['sport']} --state {result['state']} --resume"
+        )
+    console.show("", "try next", *(f"  {step}" for step in next_steps))

@@ -1,0 +1,86 @@
+"""The stages of one partition, from payloads to an output."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from oddspipe.core.batch.batch import Payloads
+from oddspipe.core.batch.layout import GAME_ID
+from oddspipe.core.plan.model import Plan
+from oddspipe.core.ports.output import Output
+from oddspipe.core.stages.isolate import Prices
+from oddspipe.core.stages.normalise import Normalise
+from oddspipe.core.stages.order import GameOrder
+from oddspipe.core.stages.price import Price, PricePlan
+from oddspipe.core.stages.protocol import Account
+
+
+class _Names(Mapping[int, Sequence[str]]):
+    """The names of every string column as they are now, however often they grew."""
+
+    def __init__(self, stage: Normalise) -> None:
+        self._stage = stage
+
+    def __getitem__(self, column: int) -> Sequence[str]:
+        return self._stage.strings[column]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._stage.strings)
+
+    def __len__(self) -> int:
+        return len(self._stage.strings)
+
+
+class PartitionChain:
+    """Normalise, order and price one partition's input.
+
+    Args:
+        plan: The plan.
+        model: The plan's model, or what watches over it.
+    """
+
+    def __init__(self, plan: Plan, model: Prices) -> None:
+        """Compile every stage.
+
+        Raises:
+            SpecError: SQL of the plan has a fault.
+            OddsError: The plan's markets cannot be made.
+        """
+        self._normalise = Normalise(
+            plan.layout, plan.kinds, plan.rules, max_payload_bytes=plan.max_payload_bytes
+        )
+        self._order = GameOrder(plan.layout, plan.kinds, plan.order, plan.duplicates)
+        parts = PricePlan(plan.layout, plan.kinds, plan.state, plan.derived, plan.rules, plan.odds)
+        self._price = Price(parts, model, _Names(self._normalise))
+
+    def step(self, payloads: Payloads) -> Output:
+        """Put payloads through every stage."""
+        decoded, status, refused = self._normalise.step(payloads)
+        ordered, turned_away = self._order.step(decoded, status)
+        priced = self._price.step(ordered)
+        strings = self._normalise.strings
+        return Output(
+            priced.events,
+            priced.rollups,
+            priced.odds,
+            (refused, turned_away, priced.rejects),
+            strings[GAME_ID],
+            dict(strings),
+            int(payloads.positions[-1]) + 1,
+            ordered.until_us,
+        )
+
+    @property
+    def accounts(self) -> tuple[Account, ...]:
+        """Return the books of the stages, in order."""
+        return tuple(stage.account for stage in self._stages())
+
+    def snapshot(self) -> dict[str, bytes]:
+        """Return the state of every stage, by its name."""
+        return {stage.account.stage: stage.snapshot() for stage in self._stages()}
+
+    def restore(self, state: Mapping[str, bytes]) -> None:
+        """Take up states that `snapshot` gave."""
+        for stage in self._stages():
+            stage.restore(state[stage.account.stage])
+
+    def _stages(self) -> tuple[Normalise, GameOrder, Price]:
+        return self._normalise, self._order, self._price
