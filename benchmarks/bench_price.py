@@ -33,7 +33,9 @@ class FlatModel:
         mass = np.exp(-0.5 * ((grid[None, :] - self.mean[:, None]) / 13.0) ** 2)
         return Pmf(np.full(len(mass), -60), mass / mass.sum(axis=1)[:, None])
 
-    total = margin
+    def total(self) -> Pmf:
+        margin = self.margin()
+        return Pmf(margin.first + 105, margin.mass)
 
 
 def batches() -> list[Batch]:
@@ -79,7 +81,9 @@ def main() -> None:
     start = time.perf_counter()
     cuts = sum(len(fold.step(batch).cuts) for batch in events)
     folded = time.perf_counter() - start
-    stage = Price(PricePlan(LAYOUT, KINDS, STATE_HERE, (), RULES, odds()), FlatModel())
+    plan = PricePlan(LAYOUT, KINDS, STATE_HERE, (), RULES, odds())
+    Price(plan, FlatModel()).step(events[0])  # what is imported at first use
+    stage = Price(plan, FlatModel())
     start = time.perf_counter()
     messages = sum(len(stage.step(batch).odds) for batch in events)
     priced = time.perf_counter() - start

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from oddspipe.core.batch.batch import Batch
 from oddspipe.core.batch.layout import Layout
-from oddspipe.core.batch.sql import compile_sql, event_types, frame, null_columns
+from oddspipe.core.batch.sql import compile_sql, event_types, frame
 from oddspipe.core.names import ABSENT
 from oddspipe.core.parts import DerivedColumn, StateColumn
 
@@ -86,11 +86,13 @@ class StateFrame:
         absent = words == ABSENT
         values = np.where(absent, np.nan, words.astype(np.float64))
         values[:, self._doubles] = words.view(np.float64)[:, self._doubles]
-        return null_columns(self._columns(values, prefix))
+        return self._columns(values, prefix)
 
     def with_derived(self, values: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
         """Return state and derived columns by name, NaN where absent."""
-        rows = null_columns(self._columns(values, ""))
+        if not self._derived:
+            return dict(zip(self.names, np.ascontiguousarray(values.T), strict=True))
+        rows = self._columns(values, "")
         for name, expression in self._derived:
             rows = rows.with_columns(expression.alias(name))
         rows = rows.fill_null(np.nan)
@@ -99,5 +101,8 @@ class StateFrame:
     def _columns(self, values: NDArray[np.float64], prefix: str) -> pl.DataFrame:
         columns = np.ascontiguousarray(values.T)
         return pl.DataFrame(
-            [pl.Series(prefix + n, c) for n, c in zip(self.names, columns, strict=True)]
+            [
+                pl.Series(prefix + name, column, nan_to_null=True)
+                for name, column in zip(self.names, columns, strict=True)
+            ]
         )

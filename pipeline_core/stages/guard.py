@@ -118,7 +118,7 @@ class Guards:
             return pl.Series(name, getattr(self._slots, name), pl.String).gather(slot)
 
         def number(name: str, values: NDArray[np.float64]) -> pl.Series:
-            return pl.Series(name, values.ravel()).fill_nan(None)
+            return pl.Series(name, values.ravel(), nan_to_null=True)
 
         def spread(values: NDArray[np.float64]) -> NDArray[np.float64]:
             return np.repeat(values, width)
