@@ -6,13 +6,13 @@ Run as a script: prints the fold's cost an event, and the price stage's a call a
 import time
 
 import numpy as np
+from tests.pricing_cases import KINDS, LAYOUT, RULES, STATE, odds
 
 from oddspipe.core.batch.batch import Batch
 from oddspipe.core.names import Kind
 from oddspipe.core.ports.model import GameStates, Pmf
 from oddspipe.core.stages.fold import Fold
 from oddspipe.core.stages.price import Price, PricePlan
-from tests.pricing_cases import KINDS, LAYOUT, RULES, STATE, odds
 
 ROWS = 16_384
 BATCHES = 61

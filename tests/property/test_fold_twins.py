@@ -2,12 +2,12 @@
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.pricing_cases import KINDS, LAYOUT, RULES, STATE, Event, batch_of, odds
 
 from oddspipe.core.names import Kind
 from oddspipe.core.stages import fold as stage
 from oddspipe.core.stages.fold import Fold, Folded
 from oddspipe.ext import _fold, _fold_py
-from tests.pricing_cases import KINDS, LAYOUT, RULES, STATE, Event, batch_of, odds
 
 KIND_NUMBERS = st.sampled_from(list(Kind) + [Kind.PLAY, Kind.TRACKING, Kind.MARKET] * 3)
 FIELDS = st.fixed_dictionaries(
@@ -79,7 +79,9 @@ def test_twins_agree(events: list[Event]) -> None:
 @settings(max_examples=150, deadline=None)
 @given(EVENTS, st.lists(st.integers(0, 40), max_size=4), st.booleans())
 def test_cut_of_batches_and_snapshots_do_not_show(
-    events: list[Event], cuts: list[int], restart: bool
+    events: list[Event],
+    cuts: list[int],
+    restart: bool,  # noqa: FBT001 - drawn by Hypothesis
 ) -> None:
     whole = new_fold()
     once = facts([whole.step(batch_of(events))], [])

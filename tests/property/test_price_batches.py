@@ -5,12 +5,12 @@ from dataclasses import fields, replace
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.pricing_cases import KINDS, LAYOUT, RULES, STATE, Event, batch_of, odds
+from tests.pricing_model import NormalModel
 
 from oddspipe.core.names import Kind
 from oddspipe.core.stages.fold import Fold
 from oddspipe.core.stages.price import Price, PricePlan
-from tests.pricing_cases import KINDS, LAYOUT, RULES, STATE, Event, batch_of, odds
-from tests.pricing_model import NormalModel
 
 PLAN = PricePlan(LAYOUT, KINDS, STATE, (), RULES, odds())
 COMMON = [Kind.PLAY, Kind.SCORE, Kind.MARKET, Kind.TRACKING, Kind.CLOCK]
@@ -42,7 +42,8 @@ def game_of(steps: list[tuple]) -> list[Event]:
         sequence = next_of[game] = next_of.get(game, 0) + 1
         number = sequence if revision == 0 and kind < Kind.CORRECTION else max(1, sequence // 2)
         events.append(
-            Event(kind, game, sequence, now, b"%d" % number, revision, late=same and sequence % 9 == 0,
+            Event(kind, game, sequence, now, b"%d" % number, revision,
+                  late=same and sequence % 9 == 0,
                   fields=tuple(values.items()))
         )  # fmt: skip
         if kind == Kind.GAME_END:
@@ -70,7 +71,9 @@ def joined(parts: list) -> list:
 
 def rejected(parts: list) -> list:
     return [
-        sorted(zip(p.reason.tolist(), p.detail.tolist(), p.position.tolist(), p.payloads, strict=True))
+        sorted(
+            zip(p.reason.tolist(), p.detail.tolist(), p.position.tolist(), p.payloads, strict=True)
+        )
         for p in parts
     ]  # fmt: skip
 
@@ -82,7 +85,9 @@ def new_stage() -> Price:
 @settings(max_examples=60, deadline=None)
 @given(st.lists(STEP, max_size=30), st.sets(st.integers(0, 30), max_size=5), st.booleans())
 def test_batches_and_snapshots_do_not_show(
-    steps: list[tuple], cuts: set[int], restart: bool
+    steps: list[tuple],
+    cuts: set[int],
+    restart: bool,  # noqa: FBT001 - drawn by Hypothesis
 ) -> None:
     events = game_of(steps)
     whole = new_stage()
@@ -101,7 +106,10 @@ def test_batches_and_snapshots_do_not_show(
 
     assert joined([p.odds for p in parts]) == joined([once.odds])
     assert joined([p.rollups for p in parts]) == joined([once.rollups])
-    assert sorted(sum(rejected([p.rejects for p in parts]), [])) == rejected([once.rejects])[0]
+    assert (
+        sorted(row for rows in rejected([p.rejects for p in parts]) for row in rows)
+        == rejected([once.rejects])[0]
+    )
     assert np.concatenate([p.events.numbers for p in parts]).tolist() == list(
         range(len(once.events))
     )

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tests.pricing_cases import KINDS, LAYOUT, RULES, STATE, Event, batch_of, event, odds
+from tests.pricing_model import NormalModel
 
 from oddspipe.core.batch.rejects import Reason
 from oddspipe.core.names import Kind
 from oddspipe.core.parts import DerivedColumn
 from oddspipe.core.stages.price import Price, Priced, PricePlan
-from tests.pricing_cases import KINDS, LAYOUT, RULES, STATE, Event, batch_of, event, odds
-from tests.pricing_model import NormalModel
 
 PLAN = PricePlan(
     LAYOUT, KINDS, STATE, (DerivedColumn("lead", "home_score - away_score"),), RULES, odds()
