@@ -1,0 +1,1 @@
+"""Events and odds history in ClickHouse."""

@@ -1,0 +1,129 @@
+"""The tables of one sport, as SQL."""
+
+from typing import Final
+
+from oddspipe.core.batch.layout import Column, Layout
+from oddspipe.core.names import FieldType
+
+ALWAYS: Final = ("event_id", "revision", "game_id", "sequence", "event_time", "ingest_time", "kind")
+"""Envelope columns that every stored event has; the others may be NULL."""
+TYPES: Final = {
+    FieldType.UINT32: "UInt32",
+    FieldType.UINT64: "UInt64",
+    FieldType.INT32: "Int32",
+    FieldType.INT64: "Int64",
+    FieldType.DOUBLE: "Float64",
+    FieldType.BYTES: "String",
+    FieldType.BOOL: "Bool",
+}
+TIME: Final = "DateTime64(6, 'UTC')"
+WORD: Final = "LowCardinality(String)"
+
+
+def table(sport: str, what: str) -> str:
+    """Return the name of a table: `nfl_events`."""
+    return f"{sport}_{what}"
+
+
+def statements(sport: str, layout: Layout, *, keep_days: int | None = None) -> list[str]:
+    """Return the statements that make the tables where they are not there yet.
+
+    History is ordered down to the message and never replaced. There is no PARTITION BY: a block
+    then becomes one part, there wholly or not at all, which is what resuming by the largest number
+    rests on. `keep_days` drops rows by event time; leave it out where old games are replayed.
+    """
+    return [
+        _create(
+            table(sport, "events"), _events(layout), "(game_id, number)", "event_time", keep_days
+        ),
+        _create(
+            table(sport, "tracking_by_second"), _BY_SECOND, "(game_id, second)", "second", keep_days
+        ),
+        _create(
+            table(sport, "odds_history"),
+            _HISTORY,
+            "(game_id, scope, market, odds_sequence, side)",
+            "event_time",
+            keep_days,
+        ),
+        _latest(sport),
+    ]
+
+
+def _create(
+    name: str, columns: list[tuple[str, str]], order: str, time: str, keep_days: int | None
+) -> str:
+    body = ",\n    ".join(f"`{column}` {kind}" for column, kind in columns)
+    keep = f"\nTTL toDateTime({time}) + INTERVAL {keep_days} DAY" if keep_days else ""
+    return (
+        f"CREATE TABLE IF NOT EXISTS {name} (\n    {body}\n) ENGINE = MergeTree\n"
+        f"ORDER BY {order}{keep}\n"
+        "SETTINGS fsync_after_insert = 1, fsync_part_directory = 1"
+    )
+
+
+def _latest(sport: str) -> str:
+    """A market in a message replaces that market: the latest is that of its largest sequence."""
+    history = table(sport, "odds_history")
+    return (
+        f"CREATE VIEW IF NOT EXISTS {table(sport, 'odds_latest')} AS\n"
+        f"SELECT * FROM {history}\n"  # the name is ours
+        "WHERE (game_id, scope, market, odds_sequence) IN (\n"
+        "    SELECT game_id, scope, market, max(odds_sequence)\n"
+        f"    FROM {history} GROUP BY game_id, scope, market\n)"
+    )
+
+
+def _events(layout: Layout) -> list[tuple[str, str]]:
+    return [
+        ("number", "UInt64"),
+        *((column.name, _type(column)) for column in layout.columns),
+        ("late", "Bool"),
+        ("after_gap", "Bool"),
+    ]
+
+
+def _type(column: Column) -> str:
+    if column.name in {"event_time", "ingest_time"}:
+        return TIME
+    null = column.name not in ALWAYS
+    if column.type in {FieldType.STRING, FieldType.ENUM}:
+        return "LowCardinality(Nullable(String))" if null else WORD
+    return f"Nullable({TYPES[column.type]})" if null else TYPES[column.type]
+
+
+_BY_SECOND: Final = [
+    ("number", "UInt64"),
+    ("game_id", WORD),
+    ("second", "DateTime('UTC')"),
+    ("count", "UInt64"),
+    ("total", "Float64"),
+    ("low", "Float64"),
+    ("high", "Float64"),
+]
+_HISTORY: Final = [
+    ("number", "UInt64"),
+    ("game_id", WORD),
+    ("odds_sequence", "UInt64"),
+    ("cause_sequence", "UInt64"),
+    ("cause_kind", "UInt32"),
+    ("cause_number", "UInt64"),
+    ("event_time", TIME),
+    ("as_of", TIME),
+    ("oldest_ingest", TIME),
+    ("reason", WORD),
+    ("home_score", "Int64"),
+    ("away_score", "Int64"),
+    ("period", "Int64"),
+    ("scope", WORD),
+    ("market", WORD),
+    ("line", "Nullable(Float64)"),
+    ("is_main", "Bool"),
+    ("side", WORD),
+    ("status", WORD),
+    ("p_fair", "Float64"),
+    ("p_push", "Float64"),
+    ("p_booked", "Float64"),
+    ("decimal", "Nullable(Float64)"),
+    ("plan", WORD),
+]

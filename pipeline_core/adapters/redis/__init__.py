@@ -1,0 +1,1 @@
+"""The current odds of every game in Redis."""
