@@ -6,7 +6,8 @@ layout for all makes a gather, a held row and a snapshot one operation each, and
 any column without a copy.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,8 @@ class Payloads:
         positions: Place of payload i in its input, strictly increasing, shape (n,).
         arrived_ns: Monotonic time at which the first of them was received; for latency only.
         token: The source's own resume token after the last of them; empty if positions suffice.
+        unmapped: By position, why a record did not map to an event: that payload is the record's
+            original bytes, and is rejected with `MAPPING` before it is decoded.
     """
 
     data: NDArray[np.uint8]
@@ -40,6 +43,7 @@ class Payloads:
     positions: NDArray[np.int64]
     arrived_ns: int = 0
     token: bytes = b""
+    unmapped: Mapping[int, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """Return the number of payloads."""
@@ -59,6 +63,7 @@ class Payloads:
             self.positions[start:stop],
             self.arrived_ns,
             self.token,
+            self.unmapped,
         )
 
     @staticmethod
