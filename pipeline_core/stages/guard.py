@@ -1,5 +1,6 @@
 """Guards: what must hold before a price leaves. An impossible one suspends its market."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,10 +18,10 @@ SUM_TOLERANCE = 1.1e-6
 BUILT_IN = ("impossible_price", "line_below_score")
 
 
-def guard_types(kinds: tuple[KindPlan, ...]) -> Types:
+def guard_types(kinds: tuple[KindPlan, ...], state: tuple[str, ...] = ()) -> Types:
     """Return the columns of a board's rows and their types, as the SQL of guards sees them."""
     text, number = pl.String(), pl.Float64()
-    return {
+    return dict.fromkeys(state, number) | {
         "market": text,
         "scope": text,
         "side": text,
@@ -49,20 +50,26 @@ class Cause:
     home_score: NDArray[np.float64]
     away_score: NDArray[np.float64]
     period: NDArray[np.float64]
+    columns: Mapping[str, NDArray[np.float64]]
+    """Columns of state by name, NaN where absent."""
 
 
 class Guards:
     """The spec's guards and those that are always on."""
 
     def __init__(
-        self, guards: tuple[Guard, ...], slots: Shape, kinds: tuple[KindPlan, ...]
+        self,
+        guards: tuple[Guard, ...],
+        slots: Shape,
+        kinds: tuple[KindPlan, ...],
+        state: tuple[str, ...],
     ) -> None:
         """Compile every guard.
 
         Raises:
             SpecError: The SQL of a guard has a fault.
         """
-        self._types = guard_types(kinds)
+        self._types = guard_types(kinds, state)
         self._conditions = [Condition(guard.sql, self._types) for guard in guards]
         self.names = (*BUILT_IN, *(guard.name for guard in guards))
         self._uses = {name for one in self._conditions for name in one.uses}
@@ -144,4 +151,9 @@ class Guards:
             "at_once": lambda: pl.Series("at_once", np.repeat(cause.at_once, width)),
         }
         # At least one column, so that a constant condition has rows.
-        return pl.DataFrame([makers[name]() for name in makers if name in self._uses | {"line"}])
+        wanted = self._uses | {"line"}
+        states = [name for name in cause.columns if name in wanted and name not in makers]
+        return pl.DataFrame(
+            [makers[name]() for name in makers if name in wanted]
+            + [number(name, spread(cause.columns[name])) for name in states]
+        )

@@ -100,7 +100,9 @@ class Price:
         self._shape = Shape.of(plan.odds.markets)
         self._shorter_scopes = not self._shape.is_game.all()
         self._books = Books(self._shape)
-        self._guards = Guards(plan.odds.guards, self._shape, plan.kinds)
+        self._guards = Guards(
+            plan.odds.guards, self._shape, plan.kinds, tuple(c.name for c in plan.state)
+        )
         self._pricer = Pricer(model, plan.odds.markets)
         self._names = [column.name for column in plan.state]
         self._rollups = 0
@@ -255,6 +257,7 @@ class Price:
             state("home_score"),
             state("away_score"),
             state("period"),
+            dict(zip(self._names, folded.values.T, strict=True)),
         )
 
     def _count_failures(self, folded: Folded, bad: dict[int, str]) -> dict[int, str]:
