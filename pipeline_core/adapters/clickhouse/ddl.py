@@ -65,12 +65,11 @@ def _create(
 def _latest(sport: str) -> str:
     """A market in a message replaces that market: the latest is that of its largest sequence."""
     history = table(sport, "odds_history")
+    key = "game_id, scope, market"
+    newest = f"SELECT {key}, max(odds_sequence) FROM {history} GROUP BY {key}"  # noqa: S608  # our names
     return (
         f"CREATE VIEW IF NOT EXISTS {table(sport, 'odds_latest')} AS\n"
-        f"SELECT * FROM {history}\n"  # the name is ours
-        "WHERE (game_id, scope, market, odds_sequence) IN (\n"
-        "    SELECT game_id, scope, market, max(odds_sequence)\n"
-        f"    FROM {history} GROUP BY game_id, scope, market\n)"
+        f"SELECT * FROM {history}\nWHERE ({key}, odds_sequence) IN ({newest})"
     )
 
 
