@@ -94,8 +94,7 @@ class Feed:
             Exception: What the source raised, once everything read before it has been taken.
         """
         with self._changed:
-            if not self._steps and not self._ended:
-                self._changed.wait(timeout_s)
+            self._changed.wait_for(lambda: bool(self._steps) or self._ended, timeout_s)
             if self._steps:
                 step = self._steps.popleft()
                 self._bytes -= _size(step.payloads)
