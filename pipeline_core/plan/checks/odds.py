@@ -1,0 +1,254 @@
+"""Model, markets and sinks: what they need, what they can keep."""
+
+from collections.abc import Callable, Iterator
+
+from pydantic import ValidationError
+
+from oddspipe.core.errors import PluginError
+from oddspipe.core.names import Guarantee, Market
+from oddspipe.core.plan.checks.expressions import Scope
+from oddspipe.core.plan.checks.near import near
+from oddspipe.core.ports.model import OddsModel
+from oddspipe.core.ports.registry import installed, load_model
+from oddspipe.core.problem import Path, Problem
+from oddspipe.core.spec.model import ModelSpec, SportSpec
+from oddspipe.core.spec.odds import MarketSpec
+from oddspipe.core.spec.sinks import (
+    ClickHouseSink,
+    KafkaSink,
+    RedisSink,
+    Sink,
+)
+
+_STRENGTH = {guarantee: strength for strength, guarantee in enumerate(Guarantee)}
+MIN_TTL_US = 2_000_000
+"""Sinks are refreshed at least once a second: a shorter life would flicker."""
+
+LoadModel = Callable[[str], type[OddsModel]]
+
+
+def kept_by(sink: Sink) -> tuple[Guarantee, str]:
+    """Return the strongest guarantee that a sink can keep, and why."""
+    match sink:
+        case RedisSink():
+            if sink.memory <= sink.ttl:
+                return (
+                    Guarantee.AT_LEAST_ONCE,
+                    "its memory of the last odds sequence ends with the odds, so an old price "
+                    "written again after that would be taken for a new one",
+                )
+            return (
+                Guarantee.EFFECTIVELY_ONCE,
+                "compare-and-set on the odds sequence, whose memory outlives the odds: an older "
+                "or equal price never overwrites, but a reader may see one state twice",
+            )
+        case ClickHouseSink():
+            return (
+                Guarantee.EFFECTIVELY_ONCE,
+                "rows carry gap-free numbers; after a crash the sink asks for the last one and "
+                "skips what is there. Insert and position are not one transaction",
+            )
+        case KafkaSink():
+            return (
+                Guarantee.EFFECTIVELY_ONCE,
+                "a transaction whose outcome is unknown is written again; the gap-free odds "
+                "sequence of a game lets a consumer drop the copy",
+            )
+        case _:
+            return (
+                Guarantee.EFFECTIVELY_ONCE,
+                "appended with gap-free numbers; after a crash the torn end is cut off and what "
+                "is there is skipped",
+            )
+
+
+def odds_problems(spec: SportSpec, scope: Scope, load: LoadModel = load_model) -> Iterator[Problem]:
+    """Yield what model, markets and sinks lack."""
+    try:
+        model = load(spec.model.name)
+    except PluginError as error:
+        yield _no_model(spec.model, error)
+        model = None
+    if model is not None:
+        yield from _model(spec, scope, model)
+    yield from _markets(spec, model)
+    for name, sink in spec.sinks.items():
+        yield from _sink(("sinks", name), sink, scope)
+
+
+def _no_model(model: ModelSpec, error: PluginError) -> Problem:
+    known = installed("models")
+    missing = model.name not in known
+    return Problem(
+        "model.unknown" if missing else "model.broken",
+        ("model", "name"),
+        f"No installed package gives a model {model.name!r}." if missing else error.message,
+        near(model.name, known) if missing else error.hint,
+    )
+
+
+def _model(spec: SportSpec, scope: Scope, model: type[OddsModel]) -> Iterator[Problem]:
+    try:
+        model.Parameters.model_validate(spec.model.parameters)
+    except ValidationError as error:
+        names = [one.alias or name for name, one in model.Parameters.model_fields.items()]
+        for fault in error.errors(include_url=False, include_input=False):
+            yield _parameter(
+                spec.model.name, tuple(fault["loc"]), fault["type"], fault["msg"], names
+            )
+    known = scope.state | scope.derived
+    for name in model.inputs:
+        if name not in known:
+            yield Problem(
+                "model.input",
+                ("model", "name"),
+                f"The model {spec.model.name!r} reads {name!r}, which the state does not give.",
+                f"Add it to state.columns or state.derive. {near(name, known)}",
+            )
+
+
+def _parameter(
+    model: str, where: tuple[str | int, ...], kind: str, message: str, names: list[str]
+) -> Problem:
+    at: Path = ("model", "parameters", *where)
+    word = str(where[-1]) if where else ""
+    if kind == "extra_forbidden":
+        return Problem(
+            "model.unknown-parameter",
+            at,
+            f"The model {model!r} has no parameter {word!r}.",
+            near(word, names),
+            on_key=True,
+        )
+    if kind == "missing":
+        return Problem(
+            "model.missing-parameter",
+            ("model", "parameters"),
+            f"The model {model!r} needs the parameter {word!r}.",
+            f"Add {word!r} below parameters.",
+            on_key=True,
+        )
+    said = message[:1].lower() + message[1:]
+    return Problem("model.parameter", at, f"The parameter {word!r} is refused: {said}.")
+
+
+def market_of(name: str, market: MarketSpec) -> Market | None:
+    """Return what an entry of `odds.markets` prices; None if neither key nor value says it."""
+    if market.market is not None:
+        return market.market
+    return Market(name) if name in list(Market) else None
+
+
+def _markets(spec: SportSpec, model: type[OddsModel] | None) -> Iterator[Problem]:
+    seen: dict[tuple[Market, str], str] = {}
+    for name, entry in spec.odds.markets.items():
+        at: Path = ("odds", "markets", name)
+        market = market_of(name, entry)
+        if market is None:
+            yield Problem(
+                "market.unknown",
+                at,
+                f"{name!r} is not a market, and the entry does not say which it prices.",
+                f"{near(name, [one.value for one in Market])} Or say market: … below it.",
+                on_key=True,
+            )
+        else:
+            yield from _lines(at, market, entry)
+            if (market, entry.scope) in seen:
+                yield Problem(
+                    "market.duplicate",
+                    at,
+                    f"{seen[market, entry.scope]!r} already prices {market.value} of scope "
+                    f"{entry.scope!r}.",
+                    "Give one of them another scope, or take it away.",
+                    on_key=True,
+                )
+            seen.setdefault((market, entry.scope), name)
+        if model is not None and entry.scope not in model.scopes:
+            written = "scope" in entry.model_fields_set
+            yield Problem(
+                "market.scope",
+                (*at, "scope") if written else at,
+                f"The model {spec.model.name!r} does not price scope {entry.scope!r}.",
+                near(entry.scope, model.scopes),
+                on_key=not written,
+            )
+        if entry.price is not None and entry.price.floor >= entry.price.cap:
+            yield _bounds((*at, "price"), entry.price.floor, entry.price.cap)
+    if spec.odds.price.floor >= spec.odds.price.cap:
+        yield _bounds(("odds", "price"), spec.odds.price.floor, spec.odds.price.cap)
+
+
+def _bounds(at: Path, floor: float, cap: float) -> Problem:
+    return Problem(
+        "price.bounds",
+        (*at, "floor"),
+        f"The lowest price ({floor}) is not below the highest ({cap}).",
+        "No price would be left to offer.",
+    )
+
+
+def _lines(at: Path, market: Market, entry: MarketSpec) -> Iterator[Problem]:
+    if market is Market.MONEYLINE:
+        for key in ("step", "alternates", "line", "whole"):
+            if key in entry.model_fields_set:
+                yield Problem(
+                    "market.lines",
+                    (*at, key),
+                    f"A moneyline has no line, so {key!r} has no place in it.",
+                    f"Take {key!r} away, or price a spread.",
+                    on_key=True,
+                )
+        return
+    if entry.line is None:
+        return
+    step = entry.step or 0.5
+    if (entry.line / step) % 1:
+        yield Problem(
+            "market.line-step",
+            (*at, "line"),
+            f"The line {entry.line} is not a multiple of the step {step}.",
+            "Lines lie on the grid of the step.",
+        )
+    elif not entry.whole and entry.line % 1 == 0:
+        yield Problem(
+            "market.line-whole",
+            (*at, "line"),
+            f"The line {entry.line} is whole, but whole lines are not offered.",
+            "Take whole: false away, or choose a half line.",
+        )
+    if market is not Market.SPREAD and entry.line < 0:
+        yield Problem(
+            "market.line-sign",
+            (*at, "line"),
+            f"A total of {entry.line} points cannot be.",
+            "Totals are zero or more.",
+        )
+
+
+def _sink(at: Path, sink: Sink, scope: Scope) -> Iterator[Problem]:
+    keeps, why = kept_by(sink)
+    if _STRENGTH[sink.guarantee] > _STRENGTH[keeps]:
+        yield Problem(
+            "sink.guarantee",
+            (*at, "guarantee"),
+            f"A {sink.kind} sink cannot keep {sink.guarantee.value}: {why}.",
+            f"Claim {keeps.value}.",
+        )
+    if isinstance(sink, RedisSink) and sink.ttl < MIN_TTL_US:
+        yield Problem(
+            "sink.ttl",
+            (*at, "ttl"),
+            "Odds are refreshed once a second; with so short a life they would flicker.",
+            "Make it 2s or more; 5s to 10s is usual.",
+        )
+    if isinstance(sink, ClickHouseSink):
+        for kind in sink.store:
+            if kind not in scope.kinds and kind not in {"play", "tracking", "market"}:
+                yield Problem(
+                    "kind.unknown",
+                    (*at, "store", kind),
+                    f"This sport has no events of kind {kind!r}.",
+                    near(kind, scope.kinds),
+                    on_key=True,
+                )
