@@ -385,8 +385,9 @@ def _silences(times: NDArray[np.int64], every_us: int) -> NDArray[np.int64]:
     """Return when the feed would have said that it is alive."""
     gaps = np.diff(times)
     counts = np.maximum((gaps - 1) // every_us, 0)
-    steps = np.concatenate([np.arange(1, count + 1) for count in counts[counts > 0]] or [[]])
-    return np.repeat(times[:-1], counts) + steps.astype(np.int64) * every_us
+    before = np.cumsum(counts) - counts
+    steps = np.arange(1, counts.sum() + 1) - np.repeat(before, counts)
+    return np.repeat(times[:-1], counts) + steps * every_us
 
 
 def _clusters(games: list[_Game]) -> list[list[_Game]]:
