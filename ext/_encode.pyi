@@ -1,8 +1,10 @@
+from typing import TypeAlias
+
 import numpy as np
 from numpy.typing import NDArray
 
-Wire = tuple[NDArray[np.uint32], NDArray[np.uint8]]
-Names = tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]
+Wire: TypeAlias = tuple[NDArray[np.uint32], NDArray[np.uint8]]
+Names: TypeAlias = tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]
 
 def encode(
     words: NDArray[np.int64],

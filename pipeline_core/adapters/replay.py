@@ -387,7 +387,8 @@ def _silences(times: NDArray[np.int64], every_us: int) -> NDArray[np.int64]:
     counts = np.maximum((gaps - 1) // every_us, 0)
     before = np.cumsum(counts) - counts
     steps = np.arange(1, counts.sum() + 1) - np.repeat(before, counts)
-    return np.repeat(times[:-1], counts) + steps * every_us
+    beats: NDArray[np.int64] = np.repeat(times[:-1], counts) + steps * every_us
+    return beats
 
 
 def _clusters(games: list[_Game]) -> list[list[_Game]]:
