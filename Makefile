@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench docs build clean
+.PHONY: help setup run test check types bench build clean
 
 help: ## List the tasks.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,14 +16,14 @@ run: .venv/run ## Run an NFL Sunday (125,000 events a second, one minute) with i
 test: .venv/dev ## Pass every test.
 	$(BIN)/python -m pytest -q
 
-check: .venv/dev ## Check format, lint, types and import contracts.
-	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports
+check: .venv/dev ## Check format, lint and import contracts.
+	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/lint-imports
 
-bench: .venv/dev ## Measure, print the table and save it.
-	$(BIN)/python -m benchmarks
+types: .venv/dev ## Check types.
+	$(BIN)/mypy
 
-docs: .venv/dev ## Write the reference pages anew from the code.
-	$(BIN)/python -m docs.generate
+bench: .venv/dev ## Measure the normaliser and the price stage.
+	PYTHONPATH=. $(BIN)/python benchmarks/bench_normaliser.py && PYTHONPATH=. $(BIN)/python benchmarks/bench_price.py
 
 build: .venv/dev ## Build the source archive and the wheel into dist/.
 	$(INSTALL) build && $(BIN)/python -m build

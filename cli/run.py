@@ -171,7 +171,7 @@ def _plan(sport: str | None, spec: Path | None, platform: Path | None, env: str)
 
     if (sport is None) == (spec is None):
         raise UsageError("name either a sport (--sport nfl) or a spec (--spec FILE)")
-    return plan_for(spec or sport, platform=platform, environment=env)
+    return plan_for(spec or sport or "", platform=platform, environment=env)
 
 
 def _run(plan: Any, settings: "Settings", *, live: bool) -> dict[str, Any]:  # noqa: ANN401
@@ -239,11 +239,6 @@ def _end(result: dict[str, Any], odds_out: Path | None) -> None:
             }
         ),
     )
-    next_steps = [f"oddspipe odds show --state {result['state']}"]
-    if sum(result["rejects"].values()):
-        next_steps.append(f"oddspipe dlq list --state {result['state']}")
     if result["stopped_by"]:
-        next_steps.append(
-            f"oddspipe run --sport {result['sport']} --state {result['state']} --resume"
-        )
-    console.show("", "try next", *(f"  {step}" for step in next_steps))
+        again = f"oddspipe run --sport {result['sport']} --state {result['state']} --resume"
+        console.show("", "try next", f"  {again}")

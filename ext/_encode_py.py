@@ -57,9 +57,7 @@ def encode(
     return data, np.array(starts, np.int64), np.array(ends, np.int64)
 
 
-def _check(
-    words: NDArray[np.int64], present: NDArray[np.uint64], wire: Wire, names: Names
-) -> None:
+def _check(words: NDArray[np.int64], present: NDArray[np.uint64], wire: Wire, names: Names) -> None:
     columns = len(wire[0])
     if columns > 64 or len(wire[1]) != columns:
         raise ValueError("a table has one tag and one code a column, of at most 64 columns")

@@ -81,7 +81,7 @@ def _bare(layout: Layout) -> list[dict[str, object]]:
     ]
 
 
-def _plain(value: object) -> Any:  # noqa: ANN401 - JSON
+def _plain(value: object) -> Any:  # noqa: ANN401, PLR0911
     match value:
         case Enum():
             return _plain(value.value)

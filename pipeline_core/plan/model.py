@@ -1,4 +1,4 @@
-"""The plan: one sport, resolved and cross-checked. What runs and what renders reads nothing else."""
+"""The plan: one sport, resolved and cross-checked; all that a run and a rendering read."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -116,7 +116,7 @@ def _covered(path: Path, pruned: Iterable[Path]) -> bool:
     return any(path[: len(one)] == one for one in pruned)
 
 
-def _repair(found: Sequence[_Finding], tree: Any, pruned: list[Path]) -> bool:  # noqa: ANN401
+def _repair(found: Sequence[_Finding], tree: Any, pruned: list[Path]) -> bool:  # noqa: ANN401, C901
     """Take faulty values out of the tree; return whether that can lead anywhere."""
     changed = False
     gone: list[tuple[Path, bool]] = []
@@ -177,8 +177,8 @@ def _quoted(text: str) -> list[str]:
 
 def _problems(
     found: Sequence[_Finding],
-    tree: Any,
-    model: type[BaseModel],  # noqa: ANN401 - plain values
+    tree: Any,  # noqa: ANN401
+    model: type[BaseModel],
 ) -> list[Problem]:
     problems, meant = [], set()
     for one in found:
@@ -241,7 +241,7 @@ _LIMITS = {
 }
 
 
-def _problem(one: _Finding, tree: Any, model: type[BaseModel]) -> Problem:  # noqa: ANN401 - plain values
+def _problem(one: _Finding, tree: Any, model: type[BaseModel]) -> Problem:  # noqa: ANN401, C901, PLR0911, PLR0912
     if one.kind in _EXPECTED:
         return _wrong_type(one)
     if one.kind in _LIMITS:

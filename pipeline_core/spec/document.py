@@ -210,7 +210,7 @@ def mark_inside(node: Node, offset: int) -> Mark:
             continue
         seen += 1
         if seen == wanted:
-            column += at_end
+            column += at_end  # noqa: PLW2901
             end = column + (1 if at_end else _word_length(value, offset))
             return Mark(node.mark.file, line, column, line, end)
     return node.mark

@@ -120,7 +120,7 @@ def _extended(document: Document, path: FilePath, above: tuple[FilePath, ...]) -
         node.broken = True
         document.lost |= {"*"}
         return document
-    shown = os.path.relpath(target) if not os.path.isabs(document.file) else str(target)
+    shown = os.path.relpath(target) if not os.path.isabs(document.file) else str(target)  # noqa: PTH117
     shown = _beside(document.file, node.value) or shown
     base = _read(target, shown, above)
     document.sources.update(base.sources)
@@ -134,7 +134,7 @@ def _extended(document: Document, path: FilePath, above: tuple[FilePath, ...]) -
 
 
 def _beside(file: str, name: str) -> str:
-    return os.path.normpath(os.path.join(os.path.dirname(file), name))
+    return os.path.normpath(os.path.join(os.path.dirname(file), name))  # noqa: PTH118, PTH120
 
 
 def _nearest_file(target: FilePath) -> str:
@@ -537,7 +537,7 @@ class _Builder:
                     Problem(
                         "yaml.duplicate-key",
                         (*self._path(), name),
-                        f"the key '{name}' is here a second time; the first is on line {first.key_mark.line}",
+                        f"the key '{name}' is here a second time; the first is on line {first.key_mark.line}",  # noqa: E501
                         "keep one of them",
                     ),
                     node.mark,

@@ -81,5 +81,5 @@ def _chosen(parts: list[Any], value: Any) -> list[Any]:  # noqa: ANN401 - types 
         fields = part.model_fields if hasattr(part, "model_fields") else {}
         for key in ("protocol", "kind"):
             if key in fields and value.get(key) in get_args(fields[key].annotation):
-                named.append(part)
+                named.append(part)  # noqa: PERF401
     return named or parts

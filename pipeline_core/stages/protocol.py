@@ -6,7 +6,9 @@ from typing import Any, Protocol
 
 @dataclass(slots=True)
 class Account:
-    """The books of one stage: in + held before = out + rejected + duplicates + dropped + held after.
+    """The books of one stage.
+
+    in + held before = out + rejected + duplicates + dropped + held after;
 
     `held_before` is what was held when the run began (after a resume: from the snapshot).
     """

@@ -66,7 +66,7 @@ def _given(at: Path, event: GivenEvent, scope: Scope) -> Iterator[Problem]:
             )
 
 
-def _expected(at: Path, case: CaseSpec, spec: SportSpec, scope: Scope) -> Iterator[Problem]:
+def _expected(at: Path, case: CaseSpec, spec: SportSpec, scope: Scope) -> Iterator[Problem]:  # noqa: C901
     known = scope.state | scope.derived
     games = {event.game_id for event in case.given}
     for game, columns in case.expect.state.items():

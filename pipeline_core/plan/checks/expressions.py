@@ -178,7 +178,7 @@ def _derived(
             yield problem
 
 
-def _feed(feed: FeedSpec, scope: Scope) -> Iterator[Problem]:
+def _feed(feed: FeedSpec, scope: Scope) -> Iterator[Problem]:  # noqa: C901
     if feed.format == "json":
         for key in ("payload", "mapping"):
             if not getattr(feed, key):

@@ -34,30 +34,30 @@ def kept_by(sink: Sink) -> tuple[Guarantee, str]:
             if sink.memory <= sink.ttl:
                 return (
                     Guarantee.AT_LEAST_ONCE,
-                    "its memory of the last odds sequence ends with the odds, so an old price "
+                    "its memory of the last odds sequence ends with the odds, so an old price "  # noqa: ISC004
                     "written again after that would be taken for a new one",
                 )
             return (
                 Guarantee.EFFECTIVELY_ONCE,
-                "compare-and-set on the odds sequence, whose memory outlives the odds: an older "
+                "compare-and-set on the odds sequence, whose memory outlives the odds: an older "  # noqa: ISC004
                 "or equal price never overwrites, but a reader may see one state twice",
             )
         case ClickHouseSink():
             return (
                 Guarantee.EFFECTIVELY_ONCE,
-                "rows carry gap-free numbers; after a crash the sink asks for the last one and "
+                "rows carry gap-free numbers; after a crash the sink asks for the last one and "  # noqa: ISC004
                 "skips what is there. Insert and position are not one transaction",
             )
         case KafkaSink():
             return (
                 Guarantee.EFFECTIVELY_ONCE,
-                "a transaction whose outcome is unknown is written again; the gap-free odds "
+                "a transaction whose outcome is unknown is written again; the gap-free odds "  # noqa: ISC004
                 "sequence of a game lets a consumer drop the copy",
             )
         case _:
             return (
                 Guarantee.EFFECTIVELY_ONCE,
-                "appended with gap-free numbers; after a crash the torn end is cut off and what "
+                "appended with gap-free numbers; after a crash the torn end is cut off and what "  # noqa: ISC004
                 "is there is skipped",
             )
 
