@@ -218,7 +218,7 @@ def _end(result: dict[str, Any], odds_out: Path | None) -> None:
         ]
         for stage in result["stages"]
     ]
-    titles = ("in", "held before", "out", "rejected", "doubled", "dropped", "held after")
+    titles = ("in", "before", "out", "rejected", "doubled", "dropped", "held")
     latency = result["latency_ms"]
     console.show(
         console.table([("stage", "l"), *((title, "r") for title in titles)], stages),

@@ -12,10 +12,20 @@ class Sink(Protocol):
     A run that resumes may give outputs again, cut differently. Everything in an output carries a
     number that the same input always gives (event, rollup and odds numbers; odds sequences; for
     dead letters the stage and their position), so a sink skips what it already has.
+
+    A sink that writes several outputs at once faster than one by one also has
+    `write_many(outputs)`; its lane then hands over all that waits.
     """
 
-    name: str
-    keeps: Guarantee
+    @property
+    def name(self) -> str:
+        """Return the name that the spec gives it."""
+        ...
+
+    @property
+    def keeps(self) -> Guarantee:
+        """Return what it promises about an output."""
+        ...
 
     def open(self) -> None:
         """Connect, find out what is already there, cut off what was torn by a crash.

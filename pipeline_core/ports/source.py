@@ -13,9 +13,15 @@ class Source(Protocol):
     event where nothing at all arrived for the tick interval.
     """
 
-    name: str
-    finite: bool
-    """Whether the input ends by itself."""
+    @property
+    def name(self) -> str:
+        """Return the name of its kind: `replay`, `simulator` …."""
+        ...
+
+    @property
+    def finite(self) -> bool:
+        """Return whether the input ends by itself."""
+        ...
 
     def open(self, position: int, token: bytes = b"") -> None:
         """Go to `position`: the next payload polled has this position or, with gaps, a later one.
