@@ -10,8 +10,8 @@ help: ## List the tasks.
 
 setup: .venv/dev ## Install into .venv with everything that development needs.
 
-run: .venv/run ## Run an NFL Sunday (125,000 events a second, one minute) with its live view.
-	$(BIN)/oddspipe run --sport nfl --source simulator --rate 125000 --duration 60 --seed 1
+run: .venv/run ## Run an NFL Sunday (60,000 events a second, one minute) with its live view.
+	$(BIN)/oddspipe run --sport nfl --source simulator --rate 60000 --duration 60 --seed 1
 
 test: .venv/dev ## Pass every test.
 	$(BIN)/python -m pytest -q
