@@ -229,7 +229,7 @@ def _end(result: dict[str, Any], odds_out: Path | None) -> None:
                 "odds": f"{result['odds_published']:,} boards, {result['prices_published']:,} "
                 f"prices of {result['games']} games",
                 "latency": f"p50 {latency['p50']:.1f} ms, p99 {latency['p99']:.1f} ms, "
-                f"max {latency['max']:.1f} ms, from arrival to the slowest sink",
+                f"max {latency['max']:.1f} ms, until sinks that serve odds have it",
                 "memory": f"{result['peak_rss_mb']:.0f} MB at most",
                 "rejects": ", ".join(f"{n} {c:,}" for n, c in result["rejects"].items()) or "none",
                 "odds digest": result["odds_sha256"],

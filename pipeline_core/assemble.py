@@ -29,6 +29,8 @@ from oddspipe.core.runtime.report import report_of
 from oddspipe.core.runtime.watchdog import WatchedModel
 
 LATEST = "latest"
+GATHER_S = {"ClickHouse": 0.1, "OddsFile": 0.25, "DeadLetters": 0.05}
+"""Time between two writes of sinks that keep history: 10 inserts a second, not 100."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +157,10 @@ def assemble(plan: Plan, settings: Settings, *, clock: Clock | None = None) -> R
             Parts(
                 chain=PartitionChain(plan, WatchedModel(model_of(plan))),
                 feed=Feed(source, bounds=bounds, step_rows=settings.step_rows, clock=clock),
-                lanes=[Lane(sink, clock=clock) for sink in sinks],
+                lanes=[
+                    Lane(sink, clock=clock, gather_s=GATHER_S.get(type(sink).__name__, 0.0))
+                    for sink in sinks
+                ],
                 keeper=Keeper(folder, interval_us=plan.snapshot_interval_us, clock=clock),
                 digest=OddsDigest(),
                 logic=plan.logic_digest,

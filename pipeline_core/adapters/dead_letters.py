@@ -106,6 +106,10 @@ class DeadLetters:
             places.setdefault(place.stage, []).append(place.position)
         self._had = {stage: np.array(found, np.int64) for stage, found in places.items()}
 
+    def wants(self, output: Output) -> bool:
+        """Say whether this output has anything to write."""
+        return any(len(rejects) for rejects in output.rejects)
+
     def write(self, output: Output) -> None:
         """Write and return when it is durable."""
         self.write_many((output,))

@@ -98,6 +98,10 @@ class OddsFile:
         except OSError as error:
             raise RunError(f"{self._folder}: {error.strerror}") from error
 
+    def wants(self, output: Output) -> bool:
+        """Say whether this output has anything to write."""
+        return len(output.odds) > 0
+
     def write(self, output: Output) -> None:
         """Write and return when it is durable."""
         self.write_many((output,))

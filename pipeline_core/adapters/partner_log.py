@@ -61,6 +61,10 @@ class PartnerLog:
                 ) from error
             self._next[partner] = placed.number + 1 if placed else 0
 
+    def wants(self, output: Output) -> bool:
+        """Say whether this output has anything to write."""
+        return len(output.odds) > 0
+
     def write(self, output: Output) -> None:
         """Write and return when it is durable."""
         self.write_many((output,))

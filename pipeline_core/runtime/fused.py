@@ -161,7 +161,8 @@ class FusedRunner:
         payloads = step.payloads
         output = self.chain.step(payloads)
         self.digest.update(output.odds, output.games)
-        self._arrivals.note(int(payloads.ingest_us.max()), payloads.arrived_ns)
+        for newest_us, arrived_ns in step.arrivals:
+            self._arrivals.note(newest_us, arrived_ns)
         self.boards += len(output.odds)
         self.prices += len(output.odds.line)
         self.watch.take(output)

@@ -50,11 +50,28 @@ class Bulk(Protocol):
         ...
 
 
+@runtime_checkable
+class Choosy(Protocol):
+    """A sink that has nothing to do with many outputs."""
+
+    def wants(self, output: Output) -> bool:
+        """Say whether this output has anything to write."""
+        ...
+
+
 class Lane:
     """Hand outputs to one sink in order; hold while it fails and may recover."""
 
-    def __init__(self, sink: Sink, *, clock: Clock) -> None:
-        """Take an opened sink; `start` begins to write."""
+    def __init__(self, sink: Sink, *, clock: Clock, gather_s: float = 0.0) -> None:
+        """Take an opened sink; `start` begins to write.
+
+        Args:
+            sink: Where the lane leads.
+            clock: What latency and pauses go by.
+            gather_s: Time between two writes of a sink that keeps history, where one big write
+                costs far less than ten small ones; 0 for one that serves odds.
+        """
+        self.gather_s = gather_s
         self.sink = sink
         self.latency = Histogram()
         self.written = 0
@@ -68,6 +85,7 @@ class Lane:
         self._waiting: deque[Parcel] = deque()
         self._bytes = 0
         self._acknowledged = 0
+        self._given_ns = 0
         self._finishing = False
         self._abandoned = False
         # Spreads retries of several lanes; seeded by name, so that a test sees the same pauses.
@@ -96,8 +114,15 @@ class Lane:
             )
 
     def put(self, parcel: Parcel) -> None:
-        """Queue a parcel; the caller has seen that there is room."""
+        """Queue a parcel; the caller has seen that there is room.
+
+        What the sink has nothing to do with is acknowledged at once where nothing waits before it;
+        but every half second it is given one all the same, as a sign of life.
+        """
         with self._changed:
+            if self._may_skip(parcel):
+                self._acknowledged = parcel.output.position
+                return
             self._waiting.append(parcel)
             self._bytes += parcel.size
             self._changed.notify_all()
@@ -130,6 +155,11 @@ class Lane:
             self._finishing = True
             self._changed.notify_all()
 
+    def _may_skip(self, parcel: Parcel) -> bool:
+        if self._waiting or not isinstance(self.sink, Choosy) or self.sink.wants(parcel.output):
+            return False
+        return self._clock.monotonic_ns() - self._given_ns < REFRESH_S * 1e9
+
     def _run(self) -> None:
         try:
             while (parcels := self._take()) is not None:
@@ -152,11 +182,26 @@ class Lane:
         with self._changed:
             if not self._waiting and not self._finishing:
                 self._changed.wait(REFRESH_S)
+            if self.gather_s and self._waiting:
+                self._gather()
             if self._abandoned or (self._finishing and not self._waiting):
                 return None
             if isinstance(self.sink, Bulk):
                 return list(self._waiting)
             return [self._waiting[0]] if self._waiting else []
+
+    def _gather(self) -> None:
+        """Wait until the time of the next write, or until half of the room is taken."""
+        left_s = self.gather_s - (self._clock.monotonic_ns() - self._given_ns) / 1e9
+        if left_s > 0:
+            self._changed.wait_for(
+                lambda: (
+                    self._finishing
+                    or len(self._waiting) >= LANE_PARCELS // 2
+                    or self._bytes >= LANE_BYTES // 2
+                ),
+                left_s,
+            )
 
     def _write(self, parcels: list[Parcel]) -> None:
         pause = FIRST_PAUSE_S
@@ -185,7 +230,7 @@ class Lane:
             self.sink.write(parcels[0].output)
 
     def _acknowledge(self, parcels: list[Parcel]) -> None:
-        now = self._clock.monotonic_ns()
+        now = self._given_ns = self._clock.monotonic_ns()
         for parcel in parcels:
             self.latency.add(now - parcel.arrived_ns)
             self.odds_written += len(parcel.output.odds)

@@ -44,8 +44,13 @@ def report_of(runner: FusedRunner, *, process_started_ns: int) -> dict[str, Any]
 
 
 def latency_of(lanes: tuple[Lane, ...]) -> dict[str, float]:
-    """Return arrival to acknowledgement of the slowest sink, by its 99th percentile."""
-    reports = [lane.latency.as_report() for lane in lanes if lane.odds_written]
+    """Return arrival to acknowledgement of the slowest sink that serves odds.
+
+    Sinks that keep history gather what they write; theirs are told apart, in `sinks`.
+    """
+    served = [lane for lane in lanes if lane.odds_written and not lane.gather_s]
+    kept = [lane for lane in lanes if lane.odds_written]
+    reports = [lane.latency.as_report() for lane in served or kept]
     empty = {"p50": 0.0, "p99": 0.0, "max": 0.0}
     return max(reports, key=lambda report: report["p99"], default=empty)
 

@@ -130,6 +130,10 @@ class RedisCurrent:
         self._heard_ns = self._clock.monotonic_ns()
         self._renew()
 
+    def wants(self, output: Output) -> bool:
+        """Say whether this output has anything to write."""
+        return len(output.odds) > 0
+
     def write(self, output: Output) -> None:
         """Write and return when the server has it."""
         self.write_many((output,))
