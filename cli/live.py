@@ -27,7 +27,7 @@ class Title:
     sport: str
     source: str
     plan: str
-    total: int | None
+    total: Callable[[], int | None]
     seconds: float | None
 
 
@@ -87,8 +87,8 @@ class LiveView:
 
     def _done(self) -> float | None:
         """Return the share of the run that is done, where its end is known."""
-        if self._title.total:
-            return min(self._runner.progress.position / self._title.total, 1.0)
+        if total := self._title.total():
+            return min(self._runner.progress.position / total, 1.0)
         if self._title.seconds:
             return min(self._seconds() / self._title.seconds, 1.0)
         return None

@@ -190,7 +190,7 @@ def _run(plan: Any, settings: "Settings", *, live: bool) -> dict[str, Any]:  # n
         plan.sport,
         made.settings.input.source,
         plan.logic_digest,
-        made.source.total(),
+        made.source.total,
         made.settings.input.duration_s if made.settings.speed == 1.0 else None,
     )
     plain = not live or not console.is_terminal()

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -147,7 +147,7 @@ class ReplaySource:
             now = self._clock.monotonic_ns() // 1000
             recorded = self._began[1] + round((now - self._began[0]) * speed)
         count = int(np.searchsorted(pending.ingest_us, recorded, side="right"))
-        due = pending.part(0, count)
+        due = replace(pending.part(0, count), arrived_ns=self._clock.monotonic_ns())
         self._pending = pending.part(count, len(pending)) if count < len(pending) else None
         return due
 

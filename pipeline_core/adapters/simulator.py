@@ -31,11 +31,30 @@ _TOKEN = struct.Struct("<q")
 class Given(Protocol):
     """What of a run's input the simulator reads."""
 
-    games: int | None
-    seed: int
-    rate: int | None
-    duration_s: float | None
-    faults: str
+    @property
+    def games(self) -> int | None:
+        """Return how many games; None for the load profile's."""
+        ...
+
+    @property
+    def seed(self) -> int:
+        """Return the seed."""
+        ...
+
+    @property
+    def rate(self) -> int | None:
+        """Return events a second; None for the load profile's peak."""
+        ...
+
+    @property
+    def duration_s(self) -> float | None:
+        """Return recorded seconds; None for whole games."""
+        ...
+
+    @property
+    def faults(self) -> str:
+        """Return what it shall do wrong."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,13 +19,13 @@ class _Names(Mapping[int, Sequence[str]]):
     def __init__(self, stage: Normalise) -> None:
         self._stage = stage
 
-    def __getitem__(self, column: int) -> Sequence[str]:
+    def __getitem__(self, column: int) -> Sequence[str]:  # type: ignore[explicit-override]  # 3.11 has no typing.override
         return self._stage.strings[column]
 
-    def __iter__(self) -> Iterator[int]:
+    def __iter__(self) -> Iterator[int]:  # type: ignore[explicit-override]  # 3.11 has no typing.override
         return iter(self._stage.strings)
 
-    def __len__(self) -> int:
+    def __len__(self) -> int:  # type: ignore[explicit-override]  # 3.11 has no typing.override
         return len(self._stage.strings)
 
 

@@ -13,7 +13,13 @@ import numpy as np
 import polars as pl
 
 from oddspipe.core.adapters.clickhouse.ddl import statements, table
-from oddspipe.core.adapters.clickhouse.rows import by_second, events, odds_history, stored_kinds
+from oddspipe.core.adapters.clickhouse.rows import (
+    by_second,
+    chosen,
+    events,
+    odds_history,
+    stored_kinds,
+)
 from oddspipe.core.errors import PluginError, RetryableError, RunError, StateError
 from oddspipe.core.names import Guarantee
 
@@ -128,14 +134,11 @@ class ClickHouse:
         """Write several outputs with one insert a table, and return when they are durable."""
         stored, start = self._stored, dict(self._next)
         gathered: dict[str, list[pl.DataFrame]] = {what: [] for what in start}
+        kept = chosen(outputs, stored.layout, self._kinds, from_number=start["events"])
+        if len(kept.events):
+            gathered["events"].append(events(kept, stored.layout, self._kinds))
+            start["events"] = int(kept.events.numbers[-1]) + 1
         for output in outputs:
-            kept = output.events.numbers
-            if len(kept) and kept[-1] >= start["events"]:
-                number = start["events"]
-                gathered["events"].append(
-                    events(output, stored.layout, self._kinds, from_number=number)
-                )
-                start["events"] = int(kept[-1]) + 1
             if len(output.rollups) and output.rollups.number[-1] >= start["tracking_by_second"]:
                 number = start["tracking_by_second"]
                 gathered["tracking_by_second"].append(by_second(output, from_number=number))

@@ -1,5 +1,8 @@
 """Outputs as frames with the columns of the tables; pure."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -45,6 +48,54 @@ def stored_kinds(kinds: tuple[KindPlan, ...], store: dict[str, str]) -> NDArray[
 def _how(like: int, store: dict[str, str]) -> str:
     entry = STORED_AS.get(Kind(like), "play")
     return store.get(entry, "by_second" if entry == "tracking" else "raw")
+
+
+def chosen(
+    outputs: Sequence[Output], layout: Layout, kinds: NDArray[np.int64], *, from_number: int = 0
+) -> Output:
+    """Return one output with the events of `kinds` in several, from number `from_number` on.
+
+    A frame costs 5 ms however few rows it has, so rows are gathered before frames are made.
+    """
+    parts: list[Batch] = []
+    for output in outputs:
+        batch = output.events
+        rows = np.flatnonzero(np.isin(batch.words[KIND], kinds) & (batch.numbers >= from_number))
+        if len(rows):
+            parts.append(batch.take(rows))
+            from_number = int(batch.numbers[rows[-1]]) + 1
+    spans = [at for at, column in enumerate(layout.columns) if column.type is FieldType.BYTES]
+    return replace(outputs[-1], events=_joined(parts, spans) if parts else _none(outputs[-1]))
+
+
+def _joined(parts: list[Batch], spans: list[int]) -> Batch:
+    """Lay batches one after another; spans of bytes columns move with their payloads."""
+    cut, base = [], 0
+    for part in parts:
+        low, high = int(part.starts.min()), int(part.ends.max())
+        by = base - low
+        for column in spans:
+            there = (part.present >> np.uint64(column) & np.uint64(1)).astype(np.int64)
+            part.words[column] += (by << SPAN_LENGTH_BITS) * there
+        part.starts, part.ends = part.starts + by, part.ends + by
+        cut.append(part.data[low:high])
+        base += high - low
+    return Batch(
+        np.concatenate([part.words for part in parts], axis=1),
+        np.concatenate([part.present for part in parts]),
+        np.concatenate([part.keys for part in parts], axis=1),
+        np.concatenate([part.flags for part in parts]),
+        np.concatenate([part.positions for part in parts]),
+        np.concatenate(cut),
+        np.concatenate([part.starts for part in parts]),
+        np.concatenate([part.ends for part in parts]),
+        np.concatenate([part.numbers for part in parts]),
+        parts[-1].until_us,
+    )
+
+
+def _none(output: Output) -> Batch:
+    return output.events.take(np.empty(0, np.int64))
 
 
 def events(
