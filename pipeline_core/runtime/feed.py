@@ -161,7 +161,8 @@ class Feed:
 
     def _take(self) -> list[Step]:
         """Take what waits, up to the rows of a step."""
-        steps, rows = [], 0
+        steps: list[Step] = []
+        rows = 0
         while self._steps and (not steps or rows + len(self._steps[0].payloads) <= self._step_rows):
             step = self._steps.popleft()
             rows += len(step.payloads)
