@@ -12,7 +12,7 @@ import typer
 from oddspipe import __version__
 from oddspipe.core.errors import OddspipeError
 
-COMMANDS = ("spec", "run")
+COMMANDS = ("spec", "run", "odds", "dlq")
 """Modules of `oddspipe.cli`, in the order of the help; each has `register(app)`."""
 
 EXIT_CODES = """Exit codes: 0 done; 1 a spec has faults; 2 wrong usage; 3 a plug-in is at fault;

@@ -239,6 +239,10 @@ def _end(result: dict[str, Any], odds_out: Path | None) -> None:
             }
         ),
     )
+    state = result["state"]
+    next_steps = [f"oddspipe odds show --state {state}"]
+    if sum(result["rejects"].values()):
+        next_steps.append(f"oddspipe dlq list --state {state}")
     if result["stopped_by"]:
-        again = f"oddspipe run --sport {result['sport']} --state {result['state']} --resume"
-        console.show("", "try next", f"  {again}")
+        next_steps.append(f"oddspipe run --sport {result['sport']} --state {state} --resume")
+    console.show("", "try next", *(f"  {step}" for step in next_steps))

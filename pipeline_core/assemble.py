@@ -11,6 +11,12 @@ from oddspipe.core.adapters.odds_digest import OddsDigest
 from oddspipe.core.adapters.odds_file import OddsFile
 from oddspipe.core.adapters.partner_log import PartnerLog
 from oddspipe.core.adapters.partner_messages import Origin
+from oddspipe.core.adapters.places import (
+    CLICKHOUSE_FOLDER,
+    DEAD_LETTERS_FILE,
+    REDIS_FOLDER,
+    SEGMENTS_FOLDER,
+)
 from oddspipe.core.adapters.state_folder import RunFacts, StateFolder
 from oddspipe.core.clock import Clock, SystemClock, process_started_ns
 from oddspipe.core.errors import PluginError, RunError, StateError, UsageError
@@ -298,7 +304,7 @@ def sinks_of(plan: Plan, folder: Path, settings: Settings) -> list[Sink]:
         )
     sinks = [_SINKS[one.kind](plan, one, folder) for one in plan.sinks if one.name in wanted]
     if settings.odds_out is not None:
-        sinks.append(OddsFile(settings.odds_out, segments=folder / "odds"))
+        sinks.append(OddsFile(settings.odds_out, segments=folder / SEGMENTS_FOLDER))
     return sinks
 
 
@@ -316,7 +322,7 @@ def _redis(plan: Plan, sink: SinkPlan, folder: Path) -> Sink:
         stale_us=min(plan.feed.heartbeat_us, stale),
         suspended_us=stale,
     )
-    embedded = None if url else EmbeddedRedis(folder / "redis")
+    embedded = None if url else EmbeddedRedis(folder / REDIS_FOLDER)
     return RedisCurrent(plan.sport, lifetimes=lifetimes, embedded=embedded, url=url, name=sink.name)
 
 
@@ -336,7 +342,9 @@ def _clickhouse(plan: Plan, sink: SinkPlan, folder: Path) -> Sink:
     stored = Stored(
         plan.sport, plan.layout, plan.kinds, dict(sink.options["store"]), plan.logic_digest
     )
-    return ClickHouse(lambda: open_embedded(folder / "clickhouse"), stored=stored, name=sink.name)
+    return ClickHouse(
+        lambda: open_embedded(folder / CLICKHOUSE_FOLDER), stored=stored, name=sink.name
+    )
 
 
 def _partner_log(plan: Plan, sink: SinkPlan, folder: Path) -> Sink:
@@ -356,7 +364,7 @@ def _partner_log(plan: Plan, sink: SinkPlan, folder: Path) -> Sink:
 
 def _dead_letters(plan: Plan, sink: SinkPlan, folder: Path) -> Sink:
     return DeadLetters(
-        folder / "dead_letters.ndjson",
+        folder / DEAD_LETTERS_FILE,
         fields=[column.name for column in plan.layout.columns],
         rules=[rule.name for rule in plan.rules],
         plan=plan.logic_digest,

@@ -2,16 +2,18 @@
 
 import base64
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import msgspec
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from oddspipe.core.adapters.appended import AppendedLines
 from oddspipe.core.batch.rejects import COUNTED_ONLY, Reason, Rejects
-from oddspipe.core.errors import StateError
+from oddspipe.core.errors import StateError, UsageError
 from oddspipe.core.names import Guarantee
 from oddspipe.core.ports.output import Output
 
@@ -166,6 +168,36 @@ def letters(path: Path) -> Iterator[DeadLetter]:
         StateError: A line is not a dead letter.
     """
     return _decoded(path, DeadLetter)
+
+
+def matching(path: Path, where: str | None, limit: int) -> tuple[list[dict[str, Any]], int]:
+    """Return the first `limit` dead letters for which the SQL condition holds, and how many hold.
+
+    Raises:
+        UsageError: The condition is not SQL over the columns of a dead letter.
+        StateError: The file is damaged.
+    """
+    found: list[dict[str, Any]] = []
+    total = 0
+    for part in batched_letters(path):
+        try:
+            kept = part if where is None else part.filter(pl.sql_expr(where))
+        except pl.exceptions.PolarsError as error:
+            raise UsageError(
+                f"--where {where!r}: {error}", hint=f"Columns: {', '.join(part.columns)}."
+            ) from error
+        total += len(kept)
+        found += kept.head(limit - len(found)).to_dicts()
+    return found, total
+
+
+def batched_letters(path: Path, rows: int = 50_000) -> Iterator[pl.DataFrame]:
+    """Yield all dead letters in frames of at most `rows`."""
+    rest = letters(path)
+    while part := list(islice(rest, rows)):
+        yield pl.DataFrame(
+            [msgspec.structs.asdict(letter) for letter in part], infer_schema_length=1
+        )
 
 
 class _Place(msgspec.Struct, frozen=True):

@@ -50,7 +50,6 @@ def published_prices(output: Output, *, from_number: int = 0) -> pl.DataFrame:
         pl.concat([rows, shared], how="horizontal")
         .with_columns(
             pl.col("event_time").cast(ROW_SCHEMA["event_time"]),
-            decimal=pl.when(pl.col("decimal_milli") > 0).then(pl.col("decimal_milli") / 1000.0),
         )
         .select(pl.col(name).cast(kind) for name, kind in ROW_SCHEMA.items())
     )

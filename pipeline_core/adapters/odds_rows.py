@@ -32,10 +32,15 @@ def boards(output: Output, *, from_number: int = 0) -> pl.DataFrame:
 
 
 def prices(output: Output, *, from_number: int = 0) -> pl.DataFrame:
-    """Return one row a price, of messages `from_number` on; `board` is its row in `boards`."""
+    """Return one row a price, of messages `from_number` on; `board` is its row in `boards`.
+
+    `decimal` is the price as the nearest double, null where none is offered. NumPy divides, because
+    Polars multiplies by 1/1000: 1910 thousandths would be 1.9100000000000001.
+    """
     odds = output.odds
     first_board = _first(odds, from_number)
     keep = slice(int(np.searchsorted(odds.board, first_board)), None)
+    milli = odds.decimal_milli[keep]
     return pl.DataFrame(
         {
             "board": odds.board[keep] - first_board,
@@ -48,7 +53,8 @@ def prices(output: Output, *, from_number: int = 0) -> pl.DataFrame:
             "p_fair": odds.p_fair[keep],
             "p_push": odds.p_push[keep],
             "p_booked": odds.p_booked[keep],
-            "decimal_milli": odds.decimal_milli[keep],
+            "decimal_milli": milli,
+            "decimal": pl.Series(np.where(milli > 0, milli / 1000, np.nan)).fill_nan(None),
         }
     )
 

@@ -127,7 +127,7 @@ def _priced(rows: pl.DataFrame, formats: tuple[str, ...]) -> pl.DataFrame:
     table = pl.DataFrame(
         {
             "decimal_milli": distinct,
-            "decimal": distinct / 1000,
+            "decimal": distinct.to_numpy() / 1000,
             "american": american_from_decimal(distinct.to_numpy()),
             "fractional": pl.Series(
                 [fraction_from_decimal(milli) if milli else "" for milli in distinct.to_list()],
@@ -137,9 +137,11 @@ def _priced(rows: pl.DataFrame, formats: tuple[str, ...]) -> pl.DataFrame:
     ).select(
         "decimal_milli", *(pl.when(offered).then(pl.col(name)).alias(name) for name in formats)
     )
-    return rows.rename(
-        {"is_main": "main", "p_fair": "fair", "p_push": "push", "p_booked": "booked"}
-    ).join(table, on="decimal_milli", how="left", maintain_order="left")
+    return (
+        rows.drop("decimal")
+        .rename({"is_main": "main", "p_fair": "fair", "p_push": "push", "p_booked": "booked"})
+        .join(table, on="decimal_milli", how="left", maintain_order="left")
+    )
 
 
 def _iso(column: str | pl.Expr) -> pl.Expr:

@@ -32,22 +32,23 @@ STORED_AS = {
 def stored_kinds(kinds: tuple[KindPlan, ...], store: dict[str, str]) -> NDArray[np.int64]:
     """Return the numbers of the kinds whose events are stored one by one.
 
-    `store` says `raw`, `by_second` or `none` for tracking, market and play; what is left out is
-    stored by second if it is tracking, else raw. Timers are never stored.
+    `store` says `raw`, `by_second` or `none` for a kind by its name, else for tracking, market and
+    play; what is left out is stored by second if it is tracking, else raw. Timers never are.
     """
     return np.array(
         [
             kind.number
             for kind in kinds
-            if kind.like not in TIMER_KINDS and _how(kind.like, store) == "raw"
+            if kind.like not in TIMER_KINDS and _how(kind, store) == "raw"
         ],
         np.int64,
     )
 
 
-def _how(like: int, store: dict[str, str]) -> str:
-    entry = STORED_AS.get(Kind(like), "play")
-    return store.get(entry, "by_second" if entry == "tracking" else "raw")
+def _how(kind: KindPlan, store: dict[str, str]) -> str:
+    entry = STORED_AS.get(Kind(kind.like), "play")
+    usual = store.get(entry, "by_second" if entry == "tracking" else "raw")
+    return store.get(kind.name, usual)
 
 
 def chosen(
@@ -182,7 +183,6 @@ def odds_history(output: Output, plan: str, *, from_number: int = 0) -> pl.DataF
     """Return one row a price, with what caused it, from message `from_number` on."""
     rows = prices(output, from_number=from_number)
     heads = boards(output, from_number=from_number).select(pl.all().gather(rows["board"]))
-    milli = pl.col("decimal_milli")
     return pl.concat([heads, rows], how="horizontal").select(
         pl.col("number").cast(pl.UInt64),
         "game_id",
@@ -192,6 +192,6 @@ def odds_history(output: Output, plan: str, *, from_number: int = 0) -> pl.DataF
         pl.col("event_time", "as_of", "oldest_ingest").cast(MICROS),
         *("reason", "home_score", "away_score", "period", "scope", "market", "line", "is_main"),
         *("side", "status", "p_fair", "p_push", "p_booked"),
-        pl.when(milli > 0).then(milli / 1000.0).alias("decimal"),
+        "decimal",
         pl.lit(plan).alias("plan"),
     )

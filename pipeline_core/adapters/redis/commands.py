@@ -133,14 +133,12 @@ def _latest_markets(output: Output, newer: pl.DataFrame) -> pl.DataFrame:
     )
     of = ["game_id", "scope", "market"]
     last = rows.filter(pl.col("board") == pl.col("board").max().over(of))
-    decimal = pl.col("decimal_milli") / 1000
     line = pl.struct(
-        *("line", "side", "status"),
+        *("line", "side", "status", "decimal"),
         main=pl.col("is_main"),
         fair=pl.col("p_fair"),
         push=pl.col("p_push"),
         booked=pl.col("p_booked"),
-        decimal=pl.when(pl.col("decimal_milli") > 0).then(decimal),
     )
     gathered = last.group_by(of, maintain_order=True).agg(lines=line)
     lines = [msgspec.json.encode(value).decode() for value in gathered["lines"].to_list()]
