@@ -3,17 +3,13 @@
 import base64
 import json
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from oddspipe.cli.state import AsJson, State, state_folder
 from oddspipe.core.errors import UsageError
 
-State = Annotated[
-    Path | None, typer.Option(help="State folder of the run; the latest when left out.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="A JSON object a line in place of a table.")]
 Sport = Annotated[str | None, typer.Option(help="The latest run of this sport.")]
 SHOWN = ("number", "stage", "position", "reason", "field", "rule", "text")
 
@@ -43,7 +39,6 @@ def listed(
     payload (base64). Exit codes: 0 listed; 2 no such run or a wrong condition; 4 a damaged file.
     """
     from oddspipe.cli import console  # noqa: PLC0415 - `--help` draws its own
-    from oddspipe.cli.state import state_folder  # noqa: PLC0415 - as above
     from oddspipe.core.adapters.dead_letters import matching  # noqa: PLC0415 - `--help` needs none
     from oddspipe.core.adapters.places import DEAD_LETTERS_FILE  # noqa: PLC0415 - as above
 
@@ -68,7 +63,6 @@ def show(
     Exit codes: 0 shown; 2 no such run or letter; 4 a damaged file.
     """
     from oddspipe.cli import console  # noqa: PLC0415 - `--help` draws its own
-    from oddspipe.cli.state import state_folder  # noqa: PLC0415 - as above
     from oddspipe.core.adapters.dead_letters import letters  # noqa: PLC0415 - `--help` needs none
     from oddspipe.core.adapters.places import DEAD_LETTERS_FILE  # noqa: PLC0415 - as above
 

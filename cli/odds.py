@@ -2,18 +2,14 @@
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from oddspipe.cli.state import AsJson, State, state_folder
 from oddspipe.core.errors import UsageError
 
-State = Annotated[
-    Path | None, typer.Option(help="State folder of the run; the latest when left out.")
-]
 SHOWN = ("game", "market", "side", "line", "fair", "decimal", "status")
-AsJson = Annotated[bool, typer.Option("--json", help="A JSON object a line in place of a table.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -39,7 +35,6 @@ def show(
     While a run is on they are read from its Redis, after it from its ClickHouse store. Exit codes:
     0 shown; 2 no such run; 4 the store cannot be read.
     """
-    from oddspipe.cli.state import state_folder  # noqa: PLC0415 - `--help` loads no client
     from oddspipe.core.adapters.current import current_odds  # noqa: PLC0415 - as above
 
     columns, rows = current_odds(state_folder(state, sport), sport, game)
@@ -66,7 +61,6 @@ def query(
     Tables: SPORT_events, SPORT_tracking_by_second, SPORT_odds_history, SPORT_odds_latest. Exit
     codes: 0 answered; 2 the engine refuses the SQL; 4 the store cannot be read.
     """
-    from oddspipe.cli.state import state_folder  # noqa: PLC0415 - `--help` loads no client
     from oddspipe.core.adapters.clickhouse.reading import query as ask  # noqa: PLC0415 - as above
     from oddspipe.core.adapters.places import CLICKHOUSE_FOLDER  # noqa: PLC0415 - as above
 

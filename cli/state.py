@@ -1,11 +1,19 @@
-"""Find the state folder that a command is to read."""
+"""The state folder that a command is to read, and the options that such commands share."""
 
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from oddspipe.core.errors import UsageError
 
 ROOT = Path(".oddspipe")
 LATEST = "latest"
+
+State = Annotated[
+    Path | None, typer.Option(help="State folder of the run; the latest when left out.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="A JSON object a line in place of a table.")]
 
 
 def state_folder(named: Path | None, sport: str | None) -> Path:

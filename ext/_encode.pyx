@@ -6,20 +6,14 @@ from libc.string cimport memcpy
 
 import numpy as np
 
+from oddspipe.ext._wire cimport wire_ctz64, write_varint
+
 cdef enum Code:
     VARINT = 0
     ZIGZAG = 1
     FIXED64 = 2
     STRING = 3
     BYTES = 4
-
-cdef extern from *:
-    """
-    #define oddspipe_lowest_bit(x) __builtin_ctzll(x)
-    """
-    int oddspipe_lowest_bit(uint64_t) noexcept nogil
-
-
 
 cdef struct Table:
     uint32_t tags[64]
@@ -36,17 +30,8 @@ cdef struct Pools:
     int64_t side_bytes
 
 
-cdef inline uint8_t* put_varint(uint8_t* at, uint64_t value) noexcept nogil:
-    while value >= 0x80:
-        at[0] = <uint8_t>(value | 0x80)
-        at += 1
-        value >>= 7
-    at[0] = <uint8_t>value
-    return at + 1
-
-
 cdef inline uint8_t* put_blob(uint8_t* at, const uint8_t* blob, int64_t length) noexcept nogil:
-    at = put_varint(at, <uint64_t>length)
+    at = write_varint(at, <uint64_t>length)
     memcpy(at, blob, <size_t>length)
     return at + length
 
@@ -100,18 +85,18 @@ cdef uint8_t* put_row(
     cdef int64_t word, length = 0, start
     cdef uint8_t code
     while bits:
-        column = oddspipe_lowest_bit(bits)
+        column = wire_ctz64(bits)
         bits &= bits - 1
         word = words[column * n]
-        at = put_varint(at, table.tags[column])
+        at = write_varint(at, table.tags[column])
         code = table.codes[column]
         if code == VARINT:
-            at = put_varint(at, <uint64_t>word)
+            at = write_varint(at, <uint64_t>word)
         elif code == FIXED64:
             memcpy(at, &word, 8)
             at += 8
         elif code == ZIGZAG:
-            at = put_varint(at, (<uint64_t>word << 1) ^ <uint64_t>(word >> 63))
+            at = write_varint(at, (<uint64_t>word << 1) ^ <uint64_t>(word >> 63))
         else:
             start = blob_at(table, pools, column, word, &length)
             at = put_blob(at, (pools.names if code == STRING else pools.side) + start, length)

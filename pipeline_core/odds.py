@@ -18,7 +18,6 @@ FloatArray = NDArray[np.float64]
 NO_PRICE = 0
 """The decimal price of an outcome on which no bet is offered."""
 
-SMALLEST_MILLI = 1001
 LARGEST_MILLI = 10_000_000
 
 TICKS: tuple[tuple[int, int], ...] = (

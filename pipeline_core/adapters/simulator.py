@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from oddspipe.core.batch import layout as at
 from oddspipe.core.batch.batch import SPAN_LENGTH_BITS, Payloads
-from oddspipe.core.batch.encode import Encoder
+from oddspipe.core.batch.encode import NO_BYTES, Encoded, Encoder
 from oddspipe.core.clock import Clock, SystemClock
 from oddspipe.core.errors import UsageError
 from oddspipe.core.names import FieldType, Kind
@@ -23,6 +23,7 @@ START_US = 1_725_814_800_000_000
 """Recorded start at full speed, where nothing ties the run to the clock: 2024-09-08 17:00 UTC."""
 PLAYERS = 22
 ID_BYTES = 8
+NO_ROWS = np.empty(0, np.int64)
 TAIL_US = 3_000_000
 """After the last event a tick so much later lets every window run out."""
 _TOKEN = struct.Struct("<q")
@@ -137,7 +138,7 @@ class SimulatorSource:
         if wait_us > 0:
             self._clock.sleep(min(wait_us, timeout_us) / 1e6)
             if wait_us > timeout_us:
-                return self._payloads(0, [], np.empty(0, np.int64))
+                return self._payloads(0, (NO_BYTES, NO_ROWS, NO_ROWS), NO_ROWS)
         made = self._last_tick(end) if self._position == end else self._chunk(chunk)
         made = made.part(self._position - int(made.positions[0]), len(made))
         self._position = int(made.positions[-1]) + 1
@@ -160,34 +161,18 @@ class SimulatorSource:
         gone = (self._clock.monotonic_ns() - self._begun_ns) // 1000
         return round(chunk * self._shape.chunk_us / self._speed) - gone
 
-    def _payloads(
-        self,
-        first: int,
-        encoded: list[NDArray[np.uint8]],
-        times: NDArray[np.int64],
-        spans: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None,
-    ) -> Payloads:
-        none = np.empty(0, np.int64)
-        starts, ends = spans or (none, none)
-        data = encoded[0] if encoded else np.empty(0, np.uint8)
+    def _payloads(self, first: int, encoded: Encoded, times: NDArray[np.int64]) -> Payloads:
         positions = np.arange(first, first + len(times), dtype=np.int64)
-        return Payloads(
-            data,
-            starts,
-            ends,
-            times,
-            positions,
-            self._clock.monotonic_ns(),
-            _TOKEN.pack(self._start_us),
-        )
+        now_ns, token = self._clock.monotonic_ns(), _TOKEN.pack(self._start_us)
+        return Payloads(*encoded, times, positions, now_ns, token)
 
     def _last_tick(self, position: int) -> Payloads:
         time = self._start_us + self._shape.chunks * self._shape.chunk_us + TAIL_US
         words = np.zeros((len(self._plan.layout), 1), np.int64)
         words[at.KIND], words[at.EVENT_TIME] = Kind.TICK, time
         present = np.array([1 << at.KIND | 1 << at.EVENT_TIME], np.uint64)
-        data, starts, ends = self._encoder.encode(words, present, {})
-        return self._payloads(position, [data], np.array([time]), (starts, ends))
+        encoded = self._encoder.encode(words, present, {})
+        return self._payloads(position, encoded, np.array([time]))
 
     def _chunk(self, chunk: int) -> Payloads:  # noqa: PLR0915 - one statement a column
         """Make one chunk: its events by time, the games taking turns."""
@@ -209,10 +194,8 @@ class SimulatorSource:
         kind = np.where(
             random.random(rows) < self._plan.load.market_share, Kind.MARKET, Kind.TRACKING
         )
-        plays = [self._play_at(one, round_, inside) for one in range(shape.games)]
-        kind[
-            (turn == shape.a_chunk // 2) & np.array([play is not None for play in plays])[game]
-        ] = Kind.PLAY
+        if self._has_play(inside):
+            kind[turn == shape.a_chunk // 2] = Kind.PLAY
         if inside == 0:
             kind[turn == 0] = Kind.GAME_START
         if inside == shape.game_chunks - 1:
@@ -239,8 +222,8 @@ class SimulatorSource:
             at.GAME_ID: [f"{self._plan.sport}-{round_}-{one}" for one in range(shape.games)],
             at.PLAYER_ID: self._players,
         }
-        data, starts, ends = self._encoder.encode(words, present, names, ids.view(np.uint8))
-        return self._payloads(chunk * rows, [data], times, (starts, ends))
+        encoded = self._encoder.encode(words, present, names, ids.view(np.uint8))
+        return self._payloads(chunk * rows, encoded, times)
 
     def _put_clock(self, put, inside: int, every: NDArray[np.bool_]) -> None:  # noqa: ANN001 - a closure
         made = self._plan.made_game
@@ -252,11 +235,9 @@ class SimulatorSource:
     def _play_number(self, inside: int) -> int:
         return inside * self._plan.made_game.plays // self._shape.game_chunks
 
-    def _play_at(self, game: int, round_: int, inside: int) -> int | None:
-        """Return the number of the play that a game has in a chunk, None if it has none."""
-        del game, round_
-        number = self._play_number(inside)
-        return number if inside == 0 or self._play_number(inside - 1) != number else None
+    def _has_play(self, inside: int) -> bool:
+        """Say whether a chunk of a game has a play in it: all games have theirs in the same."""
+        return inside == 0 or self._play_number(inside - 1) != self._play_number(inside)
 
     def _score(self, game: int, round_: int, inside: int) -> NDArray[np.int64]:
         """Return both scores after the plays so far."""

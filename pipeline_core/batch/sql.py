@@ -174,12 +174,9 @@ def check_sql(
     tokens = _tokens(text)
     if not tokens:
         return [SqlFault("sql.syntax", "The expression is empty.", 0)]
-    faults = list(_forbidden_words(tokens))
-    if faults:
-        return faults
-    expr = _parse(text)
-    if isinstance(expr, Exception):
-        return [_syntax_fault(expr, tokens)]
+    expr = _allowed(text, tokens)
+    if isinstance(expr, list):
+        return expr
     tree = _tree(expr)
     faults = list(_not_row_wise(tree, tokens))
     faults += _unknown_columns(expr, tokens, columns)
@@ -198,24 +195,23 @@ def check_sql_shape(text: str) -> list[SqlFault]:
     Syntax, functions and row-wise evaluation are checked; columns and types are not.
     """
     tokens = _tokens(text)
+    expr = _allowed(text, tokens)
+    return expr if isinstance(expr, list) else list(_not_row_wise(_tree(expr), tokens))
+
+
+def _allowed(text: str, tokens: list[_Token]) -> pl.Expr | list[SqlFault]:
+    """Return the expression, or what keeps it from being one: forbidden words, else syntax."""
     faults = list(_forbidden_words(tokens))
     if faults:
         return faults
     expr = _parse(text)
-    if isinstance(expr, Exception):
-        return [_syntax_fault(expr, tokens)]
-    return list(_not_row_wise(_tree(expr), tokens))
+    return [_syntax_fault(expr, tokens)] if isinstance(expr, Exception) else expr
 
 
 def columns_of(text: str) -> tuple[str, ...]:
     """Return the columns that a sound expression reads, in order of appearance."""
     expr = _parse(text)
     return () if isinstance(expr, Exception) else tuple(dict.fromkeys(expr.meta.root_names()))
-
-
-def null_columns(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return a frame of float columns with NaN as NULL, as SQL over state sees it."""
-    return frame.with_columns(pl.selectors.float().fill_nan(None))
 
 
 def frame(
@@ -264,11 +260,6 @@ class RuleSet:
         self._exprs = [
             one.expr.fill_null(value=True).alias(str(at)) for at, one in enumerate(compiled)
         ]
-        self.string_columns = tuple(
-            at
-            for at, column in enumerate(layout.columns)
-            if column.name in read and column.type is FieldType.STRING
-        )
 
     def __len__(self) -> int:
         """Return the number of rules."""

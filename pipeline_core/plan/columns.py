@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from oddspipe.core.batch.layout import ENVELOPE_COLUMNS, Column, Layout, envelope
+from oddspipe.core.batch.layout import Column, Layout, envelope
 from oddspipe.core.names import FieldType, Kind
 from oddspipe.core.parts import KindPlan
 from oddspipe.core.spec.model import EventField, EventSpec, OwnKind, SportSpec
@@ -25,10 +25,6 @@ TYPE_RANGE: dict[FieldType, tuple[int, int]] = {
     FieldType.INT64: (-(2**63) + 1, 2**63 - 1),
 }
 """What a column of each integer type can hold; a word is an int64."""
-
-DecodeField = tuple[
-    int, FieldType, bool, int | float | None, int | float | None, int, tuple[int, ...]
-]
 
 
 def kinds_of(event: EventSpec) -> tuple[KindPlan, ...]:
@@ -62,31 +58,6 @@ def envelope_names() -> frozenset[str]:
 def layout_of(spec: SportSpec) -> Layout:
     """Return the columns of a sport's events; own fields without number or type are left out."""
     return Layout((*envelope_of(spec.event), *_own_columns(spec.event)))
-
-
-def decode_fields(layout: Layout) -> list[DecodeField]:
-    """Return the rows of the decoder's table, one a column.
-
-    Each is: protobuf number, type, required, low, high (inclusive, None unbounded), most bytes
-    (0: the payload's limit), numbers of the enum.
-    """
-    return [
-        (
-            column.number,
-            column.type,
-            column.required,
-            column.low,
-            column.high,
-            column.max_bytes,
-            tuple(number for _, number in column.values),
-        )
-        for column in layout.columns
-    ]
-
-
-def own_columns(layout: Layout) -> tuple[Column, ...]:
-    """Return the sport's own columns."""
-    return layout.columns[ENVELOPE_COLUMNS:]
 
 
 def _own_columns(event: EventSpec) -> Iterator[Column]:

@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 from oddspipe.core.batch.batch import Batch
 from oddspipe.core.batch.rejects import Rejects
 
-NO_LINE = float("nan")
-
 
 @dataclass(frozen=True, slots=True)
 class Odds:

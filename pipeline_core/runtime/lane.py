@@ -97,11 +97,6 @@ class Lane:
         self._acknowledged = position
         self._thread.start()
 
-    def has_room(self) -> bool:
-        """Say whether a parcel may be put without going over the bounds."""
-        with self._changed:
-            return len(self._waiting) < LANE_PARCELS and self._bytes < LANE_BYTES
-
     def wait_for_room(self, timeout_s: float) -> bool:
         """Wait until there is room, or the time is over, or the lane failed."""
         with self._changed:
