@@ -2,8 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+STUBS = $(BIN)/stubtest --concise --allowlist tests/typing/stubtest.txt $(patsubst ext/%.pyx,oddspipe.ext.%,$(wildcard ext/_*.pyx))
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check types bench build clean
+.PHONY: help setup run test check pure debug bench docs build clean
 
 help: ## List the tasks.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -13,17 +14,25 @@ setup: .venv/dev ## Install into .venv with everything that development needs.
 run: .venv/run ## Run an NFL Sunday (60,000 events a second, one minute) with its live view.
 	$(BIN)/oddspipe run --sport nfl --source simulator --rate 60000 --duration 60 --seed 1
 
-test: .venv/dev ## Pass every test.
-	$(BIN)/python -m pytest -q
+test: .venv/dev ## Pass every test, the examples in docstrings among them.
+	$(BIN)/python -m pytest -q tests --doctest-modules --pyargs oddspipe
 
-check: .venv/dev ## Check format, lint and import contracts.
-	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/lint-imports
+check: .venv/dev ## Check format, lint, types, stubs and import contracts.
+	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(STUBS) && $(BIN)/lint-imports
 
-types: .venv/dev ## Check types.
-	$(BIN)/mypy
+pure: .venv/dev ## Run the fast tests on the plain-Python twins.
+	ODDSPIPE_PURE=1 $(BIN)/python -m pytest -q tests/unit tests/property
 
-bench: .venv/dev ## Measure the normaliser and the price stage.
-	PYTHONPATH=. $(BIN)/python benchmarks/bench_normaliser.py && PYTHONPATH=. $(BIN)/python benchmarks/bench_price.py
+debug: .venv/dev ## Run them on extensions that check every index.
+	.ci/debug $(BIN)/python
+
+bench: .venv/dev ## Measure every bench_*.py; tables go to benchmarks/results too.
+	@mkdir -p benchmarks/results; for one in benchmarks/bench_*.py; do echo "$$one"; \
+	  PYTHONPATH=. $(BIN)/python $$one > benchmarks/results/$$(basename $$one .py).txt || exit 1; \
+	  cat benchmarks/results/$$(basename $$one .py).txt; done
+
+docs: .venv/dev ## Write the reference pages from the code.
+	$(BIN)/python -m docs.make
 
 build: .venv/dev ## Build the source archive and the wheel into dist/.
 	$(INSTALL) build && $(BIN)/python -m build

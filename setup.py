@@ -7,7 +7,7 @@ from setuptools import Extension, setup
 
 # ODDSPIPE_DEBUG=1 builds with bounds checks and assertions; CI runs the tests on both builds.
 DEBUG = os.environ.get("ODDSPIPE_DEBUG") == "1"
-NAMES = ("_decode", "_encode", "_sequence", "_fold", "_normal")
+NAMES = ("_decode", "_encode", "_sequence", "_fold", "_normal", "_blend", "_kafka", "_simulate")
 
 setup(
     ext_modules=cythonize(
@@ -15,6 +15,7 @@ setup(
             Extension(
                 f"oddspipe.ext.{name}",
                 [f"src/oddspipe/ext/{name}.pyx"],
+                libraries=["dl"] if name == "_kafka" else [],
                 extra_compile_args=["-O0", "-g"] if DEBUG else ["-O3", "-fno-strict-aliasing"],
             )
             for name in NAMES

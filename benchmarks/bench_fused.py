@@ -1,16 +1,20 @@
 """The fused runner, from simulator to sinks: rate, latency, memory and start-up, with a table.
 
-    python benchmarks/bench_fused.py [--seconds 20] [--sport nfl]
+    python benchmarks/bench_fused.py [--seconds 20] [--sport nfl] [--minutes 5] [--data DIR]
 
 Each row is a run of the real command in a process of its own; reports are kept in
-`benchmarks/results/`.
+`benchmarks/results/`. With `--minutes` one more paced run is watched for so long: its memory in the
+last third must not be above that of the second by more than a twentieth. With `--data` a Sunday of
+13 recorded NFL games is replayed at full speed, start-up included.
 """
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results"
@@ -32,11 +36,39 @@ def run(sport: str, name: str, *words: str) -> dict:
         return {"name": name, **json.loads(report.read_text())}
 
 
+def resident_mb(sport: str, minutes: float) -> list[float]:
+    """Return the resident set of a paced run with all sinks, once a second after ten seconds."""
+    with tempfile.TemporaryDirectory() as folder:
+        words = ["--sport", sport, "--seed", "1", "--state", f"{folder}/state", "--rate",
+                 str(PACED_RATE), "--duration", str(minutes * 60)]  # fmt: skip
+        running = subprocess.Popen([*RUN, *words], stdout=subprocess.DEVNULL)  # noqa: S603 - ours
+        seen = []
+        time.sleep(10)
+        while running.poll() is None:
+            pages = int(Path(f"/proc/{running.pid}/statm").read_text().split()[1])
+            seen.append(pages * os.sysconf("SC_PAGE_SIZE") / 1e6)
+            time.sleep(1)
+        assert running.returncode == 0, "the watched run failed"
+    return seen
+
+
+def sunday_s(folder: str) -> float:
+    """Return how long 13 recorded games of one Sunday take, from the command to its end."""
+    with tempfile.TemporaryDirectory() as state:
+        words = ["--sport", "nfl", "--data", folder, "--day", "2022-11-13", "--max-speed",
+                 "--state", f"{state}/state"]  # fmt: skip
+        begun = time.perf_counter()
+        subprocess.run([*RUN, *words], check=True, capture_output=True)  # noqa: S603 - ours
+        return time.perf_counter() - begun
+
+
 def main() -> None:
     """Measure, print the table and save it."""
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--seconds", type=float, default=20.0)
     asked.add_argument("--sport", default="nfl")
+    asked.add_argument("--minutes", type=float, default=0.0)
+    asked.add_argument("--data")
     given = asked.parse_args()
     simulated = ("--source", "simulator", "--rate", str(PACED_RATE))
     short, long = str(given.seconds), str(given.seconds * 4)
@@ -58,6 +90,17 @@ def main() -> None:
             f"{latency['p50']:>9.1f}{latency['p99']:>9.1f}{one['peak_rss_mb']:>8.0f}"
             f"{first if first is not None else '-':>15}"
         )
+    if given.data:
+        print(
+            f"13 recorded NFL games at full speed, start-up included: {sunday_s(given.data):.1f} s"
+        )
+    if given.minutes:
+        seen = resident_mb(given.sport, given.minutes)
+        third = len(seen) // 3
+        before, after = max(seen[third : 2 * third]), max(seen[2 * third :])
+        print(f"memory over {given.minutes:g} minutes: {before:.0f} MB in the second third, "
+              f"{after:.0f} MB in the last")  # fmt: skip
+        assert after <= before * 1.05, "memory grows"
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "fused.json").write_text(json.dumps(found, indent=2) + "\n")
 

@@ -36,7 +36,10 @@ def show(name: str, chance: np.ndarray, won: np.ndarray) -> None:
 
 def score(sport: str, model: object, frame: pl.DataFrame) -> None:
     columns = {
-        name: frame[name].cast(pl.Float64).fill_null(np.nan).to_numpy() for name in model.inputs
+        name: frame[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
+        if name in frame.columns
+        else np.full(frame.height, np.nan)
+        for name in model.inputs
     }
     chance = []
     for start in range(0, frame.height, STRIDE):

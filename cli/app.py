@@ -1,9 +1,9 @@
 """The command `oddspipe`: gathers the commands, and alone turns errors into exit codes."""
 
 import importlib
+import io
 import os
 import sys
-import traceback
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +12,9 @@ import typer
 from oddspipe import __version__
 from oddspipe.core.errors import OddspipeError
 
-COMMANDS = ("spec", "run", "odds", "dlq")
+COMMANDS = (
+    "spec", "test", "plan", "schema", "run", "odds", "dlq", "list", "new", "services",
+)  # fmt: skip
 """Modules of `oddspipe.cli`, in the order of the help; each has `register(app)`."""
 
 EXIT_CODES = """Exit codes: 0 done; 1 a spec has faults; 2 wrong usage; 3 a plug-in is at fault;
@@ -41,6 +43,7 @@ def build() -> typer.Typer:
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         add_completion=True,
+        rich_markup_mode="markdown",
         epilog=EXIT_CODES,
     )
     app.callback()(_root)
@@ -51,6 +54,9 @@ def build() -> typer.Typer:
 
 def main() -> None:
     """Run the command line; an error is a message, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without UTF-8 shows ? for a bar
     try:
         build()()
     except OddspipeError as error:
@@ -84,6 +90,8 @@ def _tell(message: str, hint: str = "", *, code: str = "") -> None:
 
 def _keep_traceback() -> str:
     """Write the traceback to a file and return its name."""
+    import traceback  # noqa: PLC0415 - hardly ever needed
+
     path = Path(f"oddspipe-crash-{os.getpid()}.txt")
     text = f"oddspipe {__version__}, Python {sys.version}\n{' '.join(sys.argv)}\n\n"
     try:

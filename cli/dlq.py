@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from oddspipe.cli.state import AsJson, State, state_folder
+from oddspipe.cli.state import Form, RowForm, State, state_folder
 from oddspipe.core.errors import UsageError
 
 Sport = Annotated[str | None, typer.Option(help="The latest run of this sport.")]
@@ -31,7 +31,7 @@ def listed(
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
     sport: Sport = None,
     state: State = None,
-    as_json: AsJson = False,
+    form: RowForm = Form.TEXT,
 ) -> None:
     """List dead letters, oldest first.
 
@@ -43,9 +43,12 @@ def listed(
     from oddspipe.core.adapters.places import DEAD_LETTERS_FILE  # noqa: PLC0415 - as above
 
     found, total = matching(state_folder(state, sport) / DEAD_LETTERS_FILE, where, limit)
-    if as_json:
+    if form is Form.JSON:
         for letter in found:
             typer.echo(json.dumps(letter))
+        return
+    if not total:
+        console.note("no dead letters")
         return
     titles = [(name, "r" if name in {"number", "position"} else "l") for name in SHOWN]
     console.show(console.table(titles, [[letter[name] for name in SHOWN] for letter in found]))
@@ -57,11 +60,14 @@ def show(
     *,
     sport: Sport = None,
     state: State = None,
+    form: RowForm = Form.TEXT,
 ) -> None:
     """Show one dead letter with its original bytes.
 
     Exit codes: 0 shown; 2 no such run or letter; 4 a damaged file.
     """
+    import msgspec  # noqa: PLC0415 - `--help` needs none
+
     from oddspipe.cli import console  # noqa: PLC0415 - `--help` draws its own
     from oddspipe.core.adapters.dead_letters import letters  # noqa: PLC0415 - `--help` needs none
     from oddspipe.core.adapters.places import DEAD_LETTERS_FILE  # noqa: PLC0415 - as above
@@ -70,6 +76,9 @@ def show(
     letter = next((one for one in letters(path) if one.number == number), None)
     if letter is None:
         raise UsageError(f"{path}: there is no dead letter {number}", hint="oddspipe dlq list")
+    if form is Form.JSON:
+        typer.echo(msgspec.json.encode(letter))
+        return
     moment = datetime.fromtimestamp(letter.ingest_us / 1e6, UTC)
     facts = {
         "number": letter.number,

@@ -1,6 +1,7 @@
 """What a run looks like while it goes on: a screen in a terminal, plain lines elsewhere."""
 
 import threading
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,11 +14,29 @@ from oddspipe.core.runtime.fused import FusedRunner
 from oddspipe.core.runtime.meter import Rate, rss_mb
 from oddspipe.core.runtime.report import latency_of
 from oddspipe.core.runtime.watch import Game
+from oddspipe.core.stages.protocol import Account
 
 REFRESH_S = 0.33
 """Three pictures a second; one costs about 10 ms of one core."""
 LINE_S = 5.0
-BAR = 24
+LEAST_WIDTH, LEAST_HEIGHT = 40, 8
+"""In a smaller window one line says how far the run is."""
+GAME_COLUMNS = ("game", "score", "clock", "home", "away", "spread", "total")
+GAME_DROPS = (6, 5, 4, 3, 2)
+"""Columns that a narrow window goes without, in this order; as with those of the stages."""
+STAGE_COLUMNS = (
+    "stage",
+    "in/s",
+    "in",
+    "out",
+    "rejected",
+    "duplicates",
+    "dropped",
+    "held",
+    "balance",
+)
+STAGE_DROPS = (3, 6, 7, 5, 2)
+LEAST_SPARK, MOST_SPARK = 6, 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +59,11 @@ class LiveView:
         self._title = title
         self._clock = clock
         self._rates: dict[str, Rate] = {}
+        self._pace: deque[float] = deque(maxlen=200)
+        self._unbalanced: dict[str, int] = {}
         self.missed = 0
         self._ended = threading.Event()
-        self._screen = None if plain else console.Screen(self.picture)
+        self._screen = None if plain else console.Screen(lambda: self.picture(*console.size()))
         every = LINE_S if plain else REFRESH_S
         draw: Callable[[], None] = self._line if self._screen is None else self._screen.refresh
         self._thread = threading.Thread(
@@ -51,6 +72,8 @@ class LiveView:
 
     def start(self) -> None:
         """Begin to draw."""
+        for account in self._runner.chain.accounts:
+            self._rate(account.stage, account.taken)
         if self._screen is not None:
             self._screen.start()
         self._thread.start()
@@ -63,13 +86,28 @@ class LiveView:
         if self._screen is not None:
             self._screen.stop()
 
-    def picture(self) -> console.RenderableType:
-        """Return the whole screen, made to fit the terminal."""
-        width, height = console.size()
+    def picture(self, width: int, height: int) -> console.RenderableType:
+        """Return the whole screen, made to fit a window of this size."""
         self._runner.watch.clocks()
-        foot = [self._stages(), self._health(width)]
-        # Stage table 5 lines, health 6, head 3, rules 2: the rest is for games.
-        return console.Group(self._head(width), self._games(max(height - 17, 3), width), *foot)
+        accounts = self._runner.chain.accounts
+        rates = [self._rate(account.stage, account.taken) for account in accounts]
+        self._pace.append(rates[0])
+        if width < LEAST_WIDTH or height < LEAST_HEIGHT:
+            return console.cut(f"{self._title.sport} {self._progress(0)} {rates[0]:,.0f}/s", width)
+        games = sorted(self._runner.watch.games.values(), key=lambda game: (game.final, game.name))
+        parts = [self._stages(rates, width), self._health(width)]
+        room = height - 3 - sum(part.lines for part in parts)
+        # What a low window has no room for goes: the air between the parts, stages, health.
+        while parts and room < min(len(games), 3):
+            room += parts.pop(0).lines
+        air = room - len(games)
+        drawn = [self._head(width), console.cut(self._progress(width), width, "cyan")]
+        for part in (self._games(games, max(room, 1), width), *parts):
+            if air > 0:
+                drawn.append(console.Text())
+                air -= 1
+            drawn.append(part.drawn)
+        return console.Group(*drawn)
 
     def _draw(self, draw: Callable[[], None], every_s: float) -> None:
         while not self._ended.wait(every_s):
@@ -93,145 +131,173 @@ class LiveView:
             return min(self._seconds() / self._title.seconds, 1.0)
         return None
 
-    def _progress(self) -> str:
+    def _left(self) -> str:
+        """Return how far the run is and how long it still takes, as long as that is known."""
         done = self._done()
         if done is None:
-            return f"{self._seconds():.0f} s"
-        filled = round(done * BAR)
-        left = self._seconds() * (1 - done) / done if done > 0.01 else 0.0
-        bar = "━" * filled + "╌" * (BAR - filled)
-        return f"{bar} {done:4.0%} · {_duration(left)} left"
+            return ""
+        left = f", {_duration(self._seconds() * (1 - done) / done)} left" if 0.01 < done < 1 else ""
+        return f"{done:.0%}{left}"
+
+    def _progress(self, width: int) -> str:
+        passed, left = _duration(self._seconds()), self._left()
+        done = self._done()
+        if done is None or width < 2 * LEAST_WIDTH // 3:
+            return f"{passed} {left}".strip()
+        told = f" {left} · {passed} so far"
+        room = max(width - len(told) - 2, 0)
+        filled = round(done * room)
+        return f"{'━' * filled}{'╌' * (room - filled)}{told}"
+
+    def _phase(self) -> str:
+        progress = self._runner.progress
+        again = progress.phase == "running" and progress.position < progress.silent_until
+        return "reading again" if again else progress.phase
 
     def _head(self, width: int) -> console.RenderableType:
-        progress = self._runner.progress
-        phase = progress.phase
-        if phase == "running" and progress.position < progress.silent_until:
-            phase = "reading again"
-        recorded = ""
-        if progress.recorded_us:
-            recorded = (
-                f"{datetime.fromtimestamp(progress.recorded_us / 1e6, UTC):%Y-%m-%d %H:%M:%S} UTC"
-            )
+        recorded = self._runner.progress.recorded_us
+        moment = datetime.fromtimestamp(recorded / 1e6, UTC) if recorded else None
+        phase = self._phase()
         title = console.Text.assemble(
             (f" {self._title.sport.upper()} ", "bold white on blue"),
             f" {self._title.source} · ",
             (phase, "bold green" if phase == "running" else "bold yellow"),
-            (f" · plan {self._title.plan[:8]} · {recorded}", "dim"),
+            (f" · {moment:%Y-%m-%d %H:%M:%S} UTC" if moment else ""),
+            (f" · plan {self._title.plan[:8]}", "dim"),
         )
         title.truncate(width)
-        return console.Group(title, console.Text(" " + self._progress(), style="cyan"))
+        return title
 
-    def _games(self, room: int, width: int) -> console.RenderableType:
-        games = sorted(self._runner.watch.games.values(), key=lambda game: (game.final, game.name))
+    def _games(self, games: list[Game], room: int, width: int) -> console.Part:
         shown = games[: room - (len(games) > room)]
-        spark = max(min(width - 71, 40), 6)
-        rows = [self._game(game, spark) for game in shown]
-        columns = [
-            ("game", "l"), ("score", "r"), ("clock", "r"), ("home", "r"), ("away", "r"),
-            ("spread", "r"), ("total", "r"), ("home wins", "l"),
-        ]  # fmt: skip
-        drawn = console.table(columns, rows)
-        if len(shown) < len(games):
-            more = console.Text(f"… and {len(games) - len(shown)} more games", style="dim")
-            return console.Group(drawn, more)
-        return drawn
+        cells = [_cells(game) for game in shown]
+        fitted = console.fit(GAME_COLUMNS, cells, width - LEAST_SPARK - 8, GAME_DROPS)
+        spark = min(max(width - fitted.used - 8, LEAST_SPARK), MOST_SPARK)
+        wins = [_wins(game, spark) for game in shown]
+        drawn = console.columns(fitted, GAME_COLUMNS, cells, last=("home wins", wins))
+        if len(shown) == len(games):
+            return console.Part(drawn, 1 + len(shown))
+        more = console.Text(f"… and {len(games) - len(shown)} more games", style="dim")
+        return console.Part(console.Group(drawn, more), 2 + len(shown))
 
-    def _game(self, game: Game, spark: int) -> list[console.Text | str]:
-        moneyline = game.prices.get(Market.MONEYLINE)
-        suspended = any(price.status == "suspended" for price in game.prices.values())
-        style = "dim" if game.final else "yellow" if suspended else ""
-        clock = "final" if game.final else _clock(game)
-        fair = game.home_fair[-1] if game.home_fair else 0.0
-        try:
-            history = list(game.home_fair)
-        except RuntimeError:  # it grew while it was copied; the next picture has it
-            history = []
-        return [
-            console.Text(game.name[:18], style=style),
-            console.Text(f"{game.home_score}-{game.away_score}", style="bold"),
-            console.Text(clock, style=style),
-            _decimal(moneyline.decimal.get(Side.HOME, 0) if moneyline else 0),
-            _decimal(moneyline.decimal.get(Side.AWAY, 0) if moneyline else 0),
-            _line_of(game, Market.SPREAD),
-            _line_of(game, Market.TOTAL),
-            console.Text.assemble(
-                (f"{fair:4.0%} ", style), (console.sparkline(history, spark), "green")
-            ),
-        ]
-
-    def _stages(self) -> console.RenderableType:
+    def _stages(self, rates: list[float], width: int) -> console.Part:
         rows = []
-        for account in self._runner.chain.accounts:
-            rate = self._rate(account.stage, account.taken)
-            balance = account.balance()
+        for account, rate in zip(self._runner.chain.accounts, rates, strict=True):
+            counts = (
+                *(account.taken, account.out, sum(account.rejected.values())),
+                *(account.duplicates, sum(account.dropped.values()), account.held_after),
+            )
             rows.append(
                 [
-                    account.stage,
-                    f"{rate:,.0f}",
-                    f"{account.taken:,}",
-                    f"{account.out:,}",
-                    f"{sum(account.rejected.values()):,}",
-                    f"{account.duplicates:,}",
-                    f"{account.held_after:,}",
-                    console.Text("✓" if balance == 0 else f"{balance:+}", style="green"),
+                    console.Text(account.stage),
+                    console.Text(f"{rate:,.0f}"),
+                    *(console.Text(f"{count:,}") for count in counts),
+                    self._balance(account),
                 ]
             )
-        titles = ("stage", "in/s", "in", "out", "rejected", "doubled", "held", "balance")
-        return console.table([(titles[0], "l"), *((title, "r") for title in titles[1:])], rows)
+        fitted = console.fit(STAGE_COLUMNS, rows, width, STAGE_DROPS)
+        return console.Part(console.columns(fitted, STAGE_COLUMNS, rows), 1 + len(rows))
 
-    def _health(self, width: int) -> console.RenderableType:
+    def _balance(self, account: Account) -> console.Text:
+        """Return whether a stage balances; a step that is under way does not count against it."""
+        off, before = account.balance(), self._unbalanced.get(account.stage, 0)
+        self._unbalanced[account.stage] = off
+        if off == 0 or off != before:
+            return console.Text("✓", style="green")
+        return console.Text(f"{off:+,}", style="bold red")
+
+    def _health(self, width: int) -> console.Part:
         runner, progress = self._runner, self._runner.progress
         latency = latency_of(runner.lanes)
-        boards = self._rate("boards", runner.boards)
-        sinks = " · ".join(
-            f"{lane.sink.name} {'✗ ' + lane.trouble if lane.trouble else '✓'}"
-            + (f" ({lane.waiting})" if lane.waiting > 8 else "")
-            for lane in runner.lanes
-        )
         reasons = rejects_by_reason(runner.chain.accounts)
-        turned = " · ".join(f"{name} {count:,}" for name, count in list(reasons.items())[:5])
+        turned = " · ".join(f"{name} {count:,}" for name, count in reasons.items())
+        pace = f"pace     {self._pace[-1]:,.0f} events/s "
+        spark = console.sparkline(self._pace, min(max(width - len(pace) - 2, 0), MOST_SPARK))
         lines = [
+            pace + spark,
             (
-                f"latency  p50 {latency['p50']:.1f} ms · p99 {latency['p99']:.1f} ms · "
-                f"max {latency['max']:.0f} ms · memory {rss_mb():.0f} MB"
+                f"latency  p50 {_ms(latency['p50'])} · p99 {_ms(latency['p99'])} · "
+                f"max {_ms(latency['max'])} · memory {rss_mb():.0f} MB"
             ),
-            f"odds     {runner.boards:,} boards · {boards:,.0f}/s · {runner.prices:,} prices",
+            (
+                f"odds     {runner.boards:,} boards · {self._rate('boards', runner.boards):,.0f}/s"
+                f" · {runner.prices:,} prices"
+            ),
             (
                 f"lag      {runner.feed.waiting:,} read ahead · "
                 f"{max(progress.position - progress.committed, 0):,} not yet acknowledged · "
-                f"{runner.keeper.saved} snapshots"
+                f"snapshot {runner.keeper.saved}"
             ),
             f"rejects  {turned or 'none'}",
-            f"sinks    {runner.keeper.trouble or sinks}",
         ]
-        return console.Group(*(_cut(line, width) for line in lines))
+        drawn = [console.cut(line, width) for line in lines]
+        for text in drawn:
+            text.stylize("dim", 0, 9)
+        return console.Part(console.Group(*drawn, self._sinks(width)), len(lines) + 1)
+
+    def _sinks(self, width: int) -> console.Text:
+        """Return a line of the sinks: well, with how many outputs wait, or in trouble and why."""
+        text = console.Text.assemble((" sinks    ", "dim"))
+        for at, lane in enumerate(self._runner.lanes):
+            text.append(" · " if at else "")
+            text.append(f"{lane.sink.name} ")
+            text.append(*((f"✗ {lane.trouble}", "bold red") if lane.trouble else ("✓", "green")))
+            text.append(f" {lane.waiting} waiting" if lane.waiting > 8 else "", "yellow")
+        if self._runner.keeper.trouble:
+            text.append(f" · snapshots ✗ {self._runner.keeper.trouble}", "bold red")
+        text.truncate(width, overflow="ellipsis")
+        return text
 
     def _line(self) -> None:
-        runner, progress = self._runner, self._runner.progress
+        runner = self._runner
         latency = latency_of(runner.lanes)
-        taken = runner.chain.accounts[0].taken
-        done = self._done()
+        account = runner.chain.accounts[0]
+        phase = self._phase()
         parts = [
             f"{self._seconds():6.1f} s",
-            f"{done:4.0%}" if done is not None else "",
-            f"{taken:,} events",
-            f"{self._rate('in', taken):,.0f}/s",
+            self._left(),
+            f"{account.taken:,} events",
+            f"{self._rate(account.stage, account.taken):,.0f}/s",
             f"{runner.boards:,} boards",
-            f"p99 {latency['p99']:.0f} ms",
+            f"p50 {_ms(latency['p50'])} p99 {_ms(latency['p99'])}",
             f"{sum(rejects_by_reason(runner.chain.accounts).values()):,} rejected",
             f"{rss_mb():.0f} MB",
-            progress.phase if progress.phase != "running" else "",
+            phase if phase != "running" else "",
             *(f"{lane.sink.name}: {lane.trouble}" for lane in runner.lanes if lane.trouble),
             runner.keeper.trouble,
         ]
         console.note("  ".join(part for part in parts if part))
 
 
-def _cut(line: str, width: int) -> console.Text:
-    text = console.Text(f" {line}", no_wrap=True)
-    text.stylize("dim", 0, 9)
-    text.truncate(width, overflow="ellipsis")
-    return text
+def _cells(game: Game) -> list[console.Text]:
+    """Return what the table shows of a game, but for who wins."""
+    suspended = any(price.status == "suspended" for price in game.prices.values())
+    style = "dim" if game.final else "yellow" if suspended else ""
+    moneyline = game.prices.get(Market.MONEYLINE)
+    prices = moneyline.decimal if moneyline else {}
+    return [
+        console.Text(game.name[:18], style=style),
+        console.Text(f"{game.home_score}-{game.away_score}", style=f"bold {style}"),
+        console.Text("final" if game.final else _clock(game), style=style),
+        console.Text(_decimal(prices.get(Side.HOME, 0)), style=style),
+        console.Text(_decimal(prices.get(Side.AWAY, 0)), style=style),
+        console.Text(_line_of(game, Market.SPREAD), style=style),
+        console.Text(_line_of(game, Market.TOTAL), style=style),
+    ]
+
+
+def _wins(game: Game, width: int) -> console.Text:
+    """Return the chance that home wins and how it moved: green where it rose last, else red."""
+    try:
+        history = list(game.home_fair)
+    except RuntimeError:  # it grew while it was copied; the next picture has it
+        history = []
+    if not history:
+        return console.Text("-")
+    rose = len(history) < 2 or history[-1] >= history[-2]
+    return console.Text.assemble(
+        f"{history[-1]:4.0%} ", (console.sparkline(history, width), "green" if rose else "red")
+    )
 
 
 def _clock(game: Game) -> str:
@@ -255,6 +321,25 @@ def _line_of(game: Game, market: Market) -> str:
     return f"{price.line:{sign}.1f} {_decimal(first)}"
 
 
+def _ms(milliseconds: float) -> str:
+    """Return a latency with as many digits as matter.
+
+    >>> _ms(8.26), _ms(231.4), _ms(12_345.0)
+    ('8.3 ms', '231 ms', '12.3 s')
+    """
+    if milliseconds >= 10_000:
+        return f"{milliseconds / 1000:.1f} s"
+    return f"{milliseconds:.1f} ms" if milliseconds < 100 else f"{milliseconds:.0f} ms"
+
+
 def _duration(seconds: float) -> str:
+    """Return a length of time in words.
+
+    >>> _duration(8.2), _duration(172), _duration(7260)
+    ('8 s', '2 min 52 s', '2 h 1 min')
+    """
     minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,15 +1,13 @@
 """`oddspipe odds`: look at the odds that a run has published."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
 
-from oddspipe.cli.state import AsJson, State, state_folder
+from oddspipe.cli.state import Form, RowForm, State, state_folder
 from oddspipe.core.errors import UsageError
-
-SHOWN = ("game", "market", "side", "line", "fair", "decimal", "status")
 
 
 def register(app: typer.Typer) -> None:
@@ -28,9 +26,9 @@ def show(
     every_line: Annotated[
         bool, typer.Option("--all", help="Alternate lines too, not the main ones only.")
     ] = False,
-    as_json: AsJson = False,
+    form: RowForm = Form.TEXT,
 ) -> None:
-    """Show the current odds of each game.
+    """Show the current odds of each game: both sides' decimal prices, fair chance of the first.
 
     While a run is on they are read from its Redis, after it from its ClickHouse store. Exit codes:
     0 shown; 2 no such run; 4 the store cannot be read.
@@ -40,21 +38,19 @@ def show(
     columns, rows = current_odds(state_folder(state, sport), sport, game)
     if game is not None and not rows:
         raise UsageError(f"there are no odds of game {game!r}", hint="Leave --game out to see all.")
-    if not every_line:
-        main = columns.index("main")
-        rows = [row for row in rows if row[main]]
-    if not as_json:
-        # What fits on 80 columns; --json has the rest.
-        kept = [columns.index(name) for name in SHOWN]
-        columns, rows = list(SHOWN), [[row[at] for at in kept] for row in rows]
-    _print(columns, rows, as_json=as_json)
+    found = [dict(zip(columns, row, strict=True)) for row in rows]
+    shown = [row for row in found if every_line or row["main"]]
+    if form is Form.JSON:
+        _print_json(shown)
+    else:
+        _print_board(shown)
 
 
 def query(
     sql: Annotated[str, typer.Argument(help="SQL, e.g. 'SELECT count() FROM nfl_odds_history'.")],
     *,
     state: State = None,
-    as_json: AsJson = False,
+    form: RowForm = Form.TEXT,
 ) -> None:
     """Ask the run's ClickHouse store; nothing in it can be changed.
 
@@ -65,19 +61,63 @@ def query(
     from oddspipe.core.adapters.places import CLICKHOUSE_FOLDER  # noqa: PLC0415 - as above
 
     columns, rows = ask(state_folder(state, None) / CLICKHOUSE_FOLDER, sql)
-    _print(columns, rows, as_json=as_json)
-
-
-def _print(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, as_json: bool) -> None:
+    if form is Form.JSON:
+        _print_json([dict(zip(columns, row, strict=True)) for row in rows])
+        return
     from oddspipe.cli import console  # noqa: PLC0415 - `--help` draws its own
 
-    if as_json:
-        for row in rows:
-            typer.echo(json.dumps(dict(zip(columns, row, strict=True)), default=str))
-        return
-    numeric = [
-        bool(rows) and isinstance(value, int | float) for value in (rows[0] if rows else columns)
-    ]
+    numeric = [any(isinstance(row[at], int | float) for row in rows) for at in range(len(columns))]
     titles = [(name, "r" if right else "l") for name, right in zip(columns, numeric, strict=True)]
-    shown = [["" if cell is None else cell for cell in row] for row in rows]
-    console.show(console.table(titles, shown))
+    console.show(
+        console.table(titles, [["" if cell is None else cell for cell in row] for row in rows])
+    )
+
+
+def _print_json(rows: Sequence[Mapping[str, Any]]) -> None:
+    for row in rows:
+        typer.echo(json.dumps(row, default=str))
+
+
+def _print_board(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print a line a market: both sides' prices beside each other."""
+    from oddspipe.cli import console  # noqa: PLC0415 - as above
+
+    if not rows:
+        console.note("no odds yet")
+        return
+    lines: dict[tuple[Any, ...], dict[str, Mapping[str, Any]]] = {}
+    for row in rows:
+        line = (row["game"], row["scope"], row["market"], row["line"])
+        lines.setdefault(line, {})[row["side"]] = row
+    shown, last = [], None
+    for (game, scope, market, line), sides in lines.items():
+        first = sides.get("home") or sides.get("over") or next(iter(sides.values()))
+        second = sides.get("away") or sides.get("under") or {}
+        score = f"{first['home']}-{first['away']}"
+        shown.append(
+            [
+                *((game, score) if game != last else ("", "")),
+                market if scope == "game" else f"{scope} {market}",
+                "" if line is None else f"{line:+.1f}" if market == "spread" else f"{line:.1f}",
+                _price(first.get("decimal")),
+                _price(second.get("decimal")),
+                f"{first['fair']:.1%}",
+                _status(first),
+            ]
+        )
+        last = game
+    right = {"score", "line", "home/over", "away/under", "fair"}
+    titles = ("game", "score", "market", "line", "home/over", "away/under", "fair", "status")
+    console.show(console.table([(t, "r" if t in right else "l") for t in titles], shown))
+
+
+def _price(decimal: float | None) -> str:
+    return f"{decimal:.2f}" if decimal else "-"
+
+
+def _status(row: Mapping[str, Any]) -> str:
+    """Return the market's status, and how far it can be trusted where that is in doubt."""
+    freshness = row.get("freshness", "fresh")
+    return (
+        row["status"] if freshness in {"fresh", row["status"]} else f"{row['status']}, {freshness}"
+    )

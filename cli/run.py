@@ -1,7 +1,8 @@
 """`oddspipe run`: from a sport to published odds, with a view of it and a report."""
 
 import json
-from datetime import UTC, datetime
+import os
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +11,7 @@ import typer
 from oddspipe.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from oddspipe.core.assemble import Settings
+    from oddspipe.core.assemble import Input, Settings
 
 RUN_PANEL, INPUT_PANEL, STATE_PANEL = "Pace and bounds", "Input", "State and output"
 
@@ -23,7 +24,7 @@ def register(app: typer.Typer) -> None:
 def run(  # noqa: PLR0913 - one parameter an option
     *,
     sport: Annotated[
-        str | None, typer.Option(help="Sport: nfl, nba, mlb, or one of an installed package.")
+        str | None, typer.Option(help="Name of a sport; see `oddspipe list sports`.")
     ] = None,
     spec: Annotated[
         Path | None,
@@ -35,20 +36,47 @@ def run(  # noqa: PLR0913 - one parameter an option
     env: Annotated[str, typer.Option(help="Environment of platform.yaml.")] = "local",
     source: Annotated[
         str | None,
-        typer.Option(help="replay or simulator; --data means replay.", rich_help_panel=INPUT_PANEL),
+        typer.Option(
+            help="replay or simulator; with --data replay is the default.",
+            rich_help_panel=INPUT_PANEL,
+        ),
     ] = None,
     data: Annotated[
-        Path | None, typer.Option(help="Folder of recorded games.", rich_help_panel=INPUT_PANEL)
+        Path | None,
+        typer.Option(
+            help="Folder of recorded games: replayed, or what the simulator makes its feed around.",
+            rich_help_panel=INPUT_PANEL,
+        ),
     ] = None,
     games: Annotated[
-        int | None, typer.Option(min=1, help="How many games.", rich_help_panel=INPUT_PANEL)
+        int | None,
+        typer.Option(
+            min=1, help="How many games; of recorded ones the first.", rich_help_panel=INPUT_PANEL
+        ),
+    ] = None,
+    day: Annotated[
+        str | None,
+        typer.Option(
+            help="Recorded games of one day, e.g. 2022-11-13.", rich_help_panel=INPUT_PANEL
+        ),
+    ] = None,
+    season: Annotated[
+        int | None,
+        typer.Option(
+            help="Recorded games of the season that began in this year.",
+            rich_help_panel=INPUT_PANEL,
+        ),
     ] = None,
     seed: Annotated[
         int, typer.Option(help="Seed of the simulator.", rich_help_panel=INPUT_PANEL)
     ] = 1,
     rate: Annotated[
         int | None,
-        typer.Option(min=1, help="Simulated events a second.", rich_help_panel=INPUT_PANEL),
+        typer.Option(
+            min=1,
+            help="Simulated events a second at the busiest moment.",
+            rich_help_panel=INPUT_PANEL,
+        ),
     ] = None,
     duration: Annotated[
         float | None,
@@ -57,7 +85,8 @@ def run(  # noqa: PLR0913 - one parameter an option
     faults: Annotated[
         str,
         typer.Option(
-            help="What the simulator does wrong, e.g. duplicates=1%,swaps=0.5%,gaps=0.1%.",
+            help="What the simulator does wrong: shares of duplicates, swaps, gaps, late, corrupt, "
+            "out_of_range, corrections, and silence, e.g. duplicates=1%,late=0.1%,silence=20s/5m.",
             rich_help_panel=INPUT_PANEL,
         ),
     ] = "",
@@ -119,12 +148,16 @@ def run(  # noqa: PLR0913 - one parameter an option
     done or stopped in order; 1 the spec has faults; 2 wrong usage; 3 a plug-in is at fault; 4 the
     run could not go on; 130 interrupted twice.
     """
+    # Frames of a step have a few dozen rows: handing them to a pool costs a fifth of the step.
+    os.environ.setdefault("POLARS_MAX_THREADS", "1")
     from oddspipe.core.assemble import Input, Settings  # noqa: PLC0415 - `--help` needs no NumPy
 
     if source is None:
         source = "replay" if data is not None else "simulator"
     if source == "replay" and data is None and not resume:
         raise UsageError("--source replay needs --data DIR, the folder of recorded games")
+    if data is None and not resume and (day, season) != (None, None):
+        raise UsageError("--day and --season choose recorded games", hint="Add --data DIR.")
     settings = Settings(
         Input(
             source=source,
@@ -136,6 +169,8 @@ def run(  # noqa: PLR0913 - one parameter an option
             faults=faults,
             limit=limit,
             until_us=_micros(until) if until else None,
+            day=_day(day) if day else None,
+            season=season,
         ),
         speed=None if max_speed else speed,
         state=state,
@@ -152,6 +187,13 @@ def run(  # noqa: PLR0913 - one parameter an option
     if report is not None:
         report.write_text(json.dumps(result, indent=2) + "\n")
     _end(result, odds_out)
+
+
+def _day(text: str) -> str:
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError as error:
+        raise UsageError(f"--day {text!r} is not a day", hint="Write it as 2022-11-13.") from error
 
 
 def _micros(text: str) -> int:
@@ -190,7 +232,7 @@ def _run(plan: Any, settings: "Settings", *, live: bool) -> dict[str, Any]:  # n
         plan.sport,
         made.settings.input.source,
         plan.logic_digest,
-        made.source.total,
+        lambda: _total(made.source.total(), made.settings.input),
         made.settings.input.duration_s if made.settings.speed == 1.0 else None,
     )
     plain = not live or not console.is_terminal()
@@ -201,6 +243,19 @@ def _run(plan: Any, settings: "Settings", *, live: bool) -> dict[str, Any]:  # n
         return made.go(stop)
     finally:
         shown.stop()
+
+
+def _total(payloads: int | None, given: "Input") -> int | None:
+    """Return how many payloads a run will read, where that is known."""
+    if given.until_us is not None:
+        return None
+    return min((n for n in (payloads, given.limit) if n is not None), default=None)
+
+
+def _injected(faults: dict[str, int]) -> dict[str, str]:
+    """Return the line about what the simulator did wrong, where it did."""
+    told = ", ".join(f"{name} {count:,}" for name, count in faults.items() if count)
+    return {"injected": told} if told else {}
 
 
 def _end(result: dict[str, Any], odds_out: Path | None) -> None:
@@ -232,6 +287,7 @@ def _end(result: dict[str, Any], odds_out: Path | None) -> None:
                 f"max {latency['max']:.1f} ms, until sinks that serve odds have it",
                 "memory": f"{result['peak_rss_mb']:.0f} MB at most",
                 "rejects": ", ".join(f"{n} {c:,}" for n, c in result["rejects"].items()) or "none",
+                **_injected(result["injected"]),
                 "odds digest": result["odds_sha256"],
                 "plan": result["plan"],
                 "state": result["state"],

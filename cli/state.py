@@ -1,5 +1,6 @@
 """The state folder that a command is to read, and the options that such commands share."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +14,18 @@ LATEST = "latest"
 State = Annotated[
     Path | None, typer.Option(help="State folder of the run; the latest when left out.")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="A JSON object a line in place of a table.")]
+
+
+class Form(StrEnum):
+    """How rows are printed."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+RowForm = Annotated[
+    Form, typer.Option("--format", help="A table, or a JSON object a line with everything.")
+]
 
 
 def state_folder(named: Path | None, sport: str | None) -> Path:

@@ -29,6 +29,7 @@ cdef enum:
     DIRECT = 2048
     NO_COLUMN = 255
     OUT_OF_MEMORY = 255
+    SHORT_NAME = 16
 
 
 cdef enum Op:
@@ -42,30 +43,39 @@ cdef enum Op:
 
 # ---------------------------------------------------------------------------------------- names
 
+# What a look-up reads of a name lies side by side: a slot, with half of the hash to tell names apart
+# by, and an entry, with the text itself where it is short. A name costs two lines of memory, not five.
+# The hash lies behind them: only a growing table reads it.
+
+cdef struct Name:
+    uint64_t start, length      # in `text`
+    uint64_t a, b               # the text itself, filled with zeros, where it has up to 16 bytes
+
+
 cdef struct Interner:
     uint8_t* text       # all names, end to end
     uint64_t used, room
-    uint64_t* ends      # end of name i in `text`
-    Hash* hashes
+    Name* entries
+    uint64_t* hashes    # lower halves
     uint32_t count, name_room, limit
-    uint32_t* slots     # number + 1, 0 is free; open addressing, at most half full
+    uint64_t* slots     # half of the hash, then number + 1; 0 is free; open, at most half full
     uint32_t mask
 
 
-cdef inline uint64_t name_start(const Interner* names, uint32_t number) noexcept nogil:
-    return names.ends[number - 1] if number else 0
+cdef inline void load_name(const uint8_t* at, uint64_t length, uint64_t* a,
+                           uint64_t* b) noexcept nogil:
+    """Load a name of up to 16 bytes into two words, filled with zeros."""
+    a[0] = b[0] = 0
+    if length > 8:
+        a[0] = wire_load64(at)
+        b[0] = load_tail(at + 8, length - 8)
+    elif length:
+        a[0] = load_tail(at, length)
 
 
-cdef inline bint same_bytes(const uint8_t* a, const uint8_t* b, uint64_t length) noexcept nogil:
-    """Compare names; those of up to 16 bytes without a call."""
-    if length == 0:
-        return True
-    if length <= 8:
-        return load_tail(a, length) == load_tail(b, length)
-    if length <= 16:
-        return (wire_load64(a) == wire_load64(b)
-                and load_tail(a + 8, length - 8) == load_tail(b + 8, length - 8))
-    return memcmp(a, b, length) == 0
+cdef inline uint64_t slot_of(uint64_t low, uint32_t number) noexcept nogil:
+    """Return what stands in the slot of a name: the table's place follows from the other half."""
+    return (low & <uint64_t>0xFFFFFFFF00000000) | (number + 1)
 
 
 cdef inline int64_t find_hashed(const Interner* names, const uint8_t* at, uint64_t length,
@@ -73,34 +83,41 @@ cdef inline int64_t find_hashed(const Interner* names, const uint8_t* at, uint64
     """Return the number of a name, or -1."""
     if names.count == 0:
         return -1
-    cdef uint32_t slot = <uint32_t>hashed.low & names.mask
-    cdef uint32_t number
-    cdef uint64_t start
-    while names.slots[slot]:
-        number = names.slots[slot] - 1
-        if names.hashes[number].low == hashed.low and names.hashes[number].high == hashed.high:
-            start = name_start(names, number)
-            if names.ends[number] - start == length and same_bytes(names.text + start, at, length):
-                return number
-        slot = (slot + 1) & names.mask
+    cdef uint32_t place = <uint32_t>hashed.low & names.mask
+    cdef uint64_t a = 0, b = 0, slot = names.slots[place]
+    cdef const Name* entry
+    if length <= SHORT_NAME:
+        load_name(at, length, &a, &b)
+    while slot:
+        if (slot ^ hashed.low) >> 32 == 0:
+            entry = &names.entries[<uint32_t>slot - 1]
+            if entry.length == length and entry.a == a and entry.b == b and (
+                    length <= SHORT_NAME or memcmp(names.text + entry.start, at, length) == 0):
+                return <uint32_t>slot - 1
+        place = (place + 1) & names.mask
+        slot = names.slots[place]
     return -1
+
+
+cdef inline void put_slot(Interner* names, uint64_t low, uint32_t number) noexcept nogil:
+    cdef uint32_t place = <uint32_t>low & names.mask
+    while names.slots[place]:
+        place = (place + 1) & names.mask
+    names.slots[place] = slot_of(low, number)
 
 
 cdef bint grow_slots(Interner* names) noexcept nogil:
     """Double the table; False when there is no memory."""
     cdef uint64_t room = 64 if names.slots == NULL else (<uint64_t>names.mask + 1) * 2
-    cdef uint32_t* slots = <uint32_t*>calloc(room, sizeof(uint32_t))
-    cdef uint32_t number, slot
+    cdef uint64_t* slots = <uint64_t*>calloc(room, sizeof(uint64_t))
+    cdef uint32_t number
     if slots == NULL:
         return False
     free(names.slots)
     names.slots = slots
     names.mask = <uint32_t>(room - 1)
     for number in range(names.count):
-        slot = <uint32_t>names.hashes[number].low & names.mask
-        while slots[slot]:
-            slot = (slot + 1) & names.mask
-        slots[slot] = number + 1
+        put_slot(names, names.hashes[number], number)
     return True
 
 
@@ -117,14 +134,14 @@ cdef bint make_room(Interner* names, uint64_t length) noexcept nogil:
         names.room = room
     if names.count == names.name_room:
         room = 2 * <uint64_t>names.name_room + 32
-        moved = realloc(names.ends, room * sizeof(uint64_t))
+        moved = realloc(names.entries, room * sizeof(Name))
         if moved == NULL:
             return False
-        names.ends = <uint64_t*>moved
-        moved = realloc(names.hashes, room * sizeof(Hash))
+        names.entries = <Name*>moved
+        moved = realloc(names.hashes, room * sizeof(uint64_t))
         if moved == NULL:
             return False
-        names.hashes = <Hash*>moved
+        names.hashes = <uint64_t*>moved
         names.name_room = <uint32_t>room
     if names.slots == NULL or 2 * (<uint64_t>names.count + 1) > names.mask + 1:
         return grow_slots(names)
@@ -135,26 +152,28 @@ cdef int64_t intern_hashed(Interner* names, const uint8_t* at, uint64_t length,
                            const Hash* hashed) noexcept nogil:
     """Return the number of a name, a new one if need be; -1 when there is no memory."""
     cdef int64_t number = find_hashed(names, at, length, hashed)
-    cdef uint32_t slot
+    cdef Name* entry
     if number >= 0:
         return number
     if not make_room(names, length):
         return -1
     memcpy(names.text + names.used, at, length)
+    entry = &names.entries[names.count]
+    entry.start = names.used
+    entry.length = length
+    entry.a = entry.b = 0
+    if length <= SHORT_NAME:
+        load_name(at, length, &entry.a, &entry.b)
     names.used += length
-    names.ends[names.count] = names.used
-    names.hashes[names.count] = hashed[0]
-    slot = <uint32_t>hashed.low & names.mask
-    while names.slots[slot]:
-        slot = (slot + 1) & names.mask
+    names.hashes[names.count] = hashed.low
+    put_slot(names, hashed.low, names.count)
     names.count += 1
-    names.slots[slot] = names.count
     return names.count - 1
 
 
 cdef void clear(Interner* names) noexcept nogil:
     free(names.text)
-    free(names.ends)
+    free(names.entries)
     free(names.hashes)
     free(names.slots)
     cdef uint32_t limit = names.limit
@@ -216,20 +235,17 @@ cdef class Names:
     cdef void follow(self) except *:
         """Take the names that came without the GIL into the list."""
         cdef uint32_t number
-        cdef uint64_t start
+        cdef const Name* entry
         for number in range(<uint32_t>len(self._names), self.interner.count):
-            start = name_start(&self.interner, number)
+            entry = &self.interner.entries[number]
             self._names.append(
-                (<char*>self.interner.text)[start:self.interner.ends[number]].decode("utf-8")
+                (<char*>self.interner.text)[entry.start:entry.start + entry.length].decode("utf-8")
             )
 
     def snapshot(self):
         """Return all names as bytes."""
         cdef uint32_t number
-        lengths = [
-            self.interner.ends[number] - name_start(&self.interner, number)
-            for number in range(self.interner.count)
-        ]
+        lengths = [self.interner.entries[number].length for number in range(self.interner.count)]
         head = struct.pack(f"<I{len(lengths)}I", len(lengths), *lengths)
         return NAMES_VERSION + head + (<char*>self.interner.text)[:self.interner.used]
 
@@ -649,10 +665,55 @@ cdef inline uint8_t finish_row(const Table* table, const uint8_t* base, int64_t*
     return WIRE_OK
 
 
+cdef bint read_place(const Table* table, const uint8_t* base, Span* span,
+                     int64_t* row) noexcept nogil:
+    """Read the game's span and the sequence of a payload, and pass over all else."""
+    cdef uint64_t tag, number, found = 0
+    cdef uint64_t wanted = <uint64_t>1 << table.game_id | <uint64_t>1 << table.sequence
+    cdef int column, wire
+    while span.at < span.end:
+        if read_varint(span, &tag):
+            return False
+        number, wire = tag >> 3, tag & 7
+        if tag > <uint64_t>0xFFFFFFFF or number == 0 or not (1 << wire) & 0b100111:
+            return False
+        column = column_of(table, number)
+        if column == table.game_id or column == table.sequence:
+            if (table.fields[column].wire != wire
+                    or read_word(&table.fields[column], base, span, &row[column])):
+                return False
+            found |= <uint64_t>1 << column
+        elif skip_value(span, wire):
+            return False
+    return found == wanted
+
+
+cdef uint64_t keep_place(const Table* table, const uint8_t* base, int64_t start, int64_t end,
+                         int64_t* row) noexcept nogil:
+    """Leave the game (a known one) and the sequence of a faulty row in it; return their bits."""
+    cdef Span span
+    cdef Hash hashed
+    cdef int64_t number = -1
+    cdef const uint8_t* name
+    cdef uint64_t length
+    span.at = base + start
+    span.end = base + end
+    if read_place(table, base, &span, row):
+        name = base + (<uint64_t>row[table.game_id] >> SPAN_BITS)
+        length = row[table.game_id] & LENGTH_MASK
+        hashed = hash_name(name, length)
+        number = find_hashed(table.fields[table.game_id].names, name, length, &hashed)
+    row[table.game_id] = max(number, <int64_t>0)
+    if number < 0:
+        row[table.sequence] = 0
+        return 0
+    return <uint64_t>1 << table.game_id | <uint64_t>1 << table.sequence
+
+
 cdef inline uint8_t take_row(const Table* table, const uint8_t* base, int64_t size,
                              int64_t start, int64_t end, int64_t arrived, int64_t* row,
                              uint64_t* present, Hash* key, int16_t* detail) noexcept nogil:
-    """Decode one payload, check it, and leave nothing but its time behind if it is turned away."""
+    """Decode one payload and check it; of one that is turned away only time and place stay."""
     cdef Span span
     cdef uint8_t status
     cdef uint64_t ingest = <uint64_t>1 << table.ingest_time
@@ -674,6 +735,8 @@ cdef inline uint8_t take_row(const Table* table, const uint8_t* base, int64_t si
         present[0] = 0
         key.low = key.high = 0
         memset(row, 0, table.columns * sizeof(int64_t))
+        if detail[0] >= 0:
+            present[0] = keep_place(table, base, start, end, row)
         row[table.ingest_time] = arrived
         return status
     if not (table.trust_ingest_time and present[0] & ingest):

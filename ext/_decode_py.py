@@ -266,7 +266,8 @@ def split_parts(state: bytes) -> list[bytes]:
 def decode(payloads: Payloads, table: DecodeTable, columns: Columns) -> int:
     """Decode payloads into columns and return how many rows are good.
 
-    A row that is turned away has all words 0 (but its ingest time), no present bits and key 0.
+    A row that is turned away has all words 0 (but its ingest time), no present bits and key 0; if
+    one field is at fault, the game (a known one) and the sequence stay, where both can be read.
     Every occurrence of a field is checked; the last one counts.
 
     Args:
@@ -288,7 +289,7 @@ def decode(payloads: Payloads, table: DecodeTable, columns: Columns) -> int:
             key = finish_row(buffer, values, table)
             status[row], detail[row] = OK, -1
         except Refused as refused:
-            values = {}
+            values = place_of(buffer, start, end, table) if refused.column >= 0 else {}
             status[row], detail[row] = refused.reason, refused.column
         if not (table.trust_ingest_time and ingest in values):
             words_ingest = arrived
@@ -299,7 +300,7 @@ def decode(payloads: Payloads, table: DecodeTable, columns: Columns) -> int:
             words[column, row] = word
         words[ingest, row] = words_ingest
         bits = sum(1 << column for column in values)
-        present[row] = bits | 1 << ingest if status[row] == OK else 0
+        present[row] = bits | 1 << ingest if status[row] == OK else bits
         keys[:, row] = key
     return int(np.count_nonzero(status[: len(starts)] == OK))
 
@@ -331,6 +332,34 @@ def decode_row(buffer: bytes, start: int, end: int, table: DecodeTable) -> dict[
         raw, at = raw_value(buffer, at, end, wire)
         values[column] = word_of(buffer, raw, check, column)
     return values
+
+
+def place_of(buffer: bytes, start: int, end: int, table: DecodeTable) -> dict[int, int]:
+    """Return the game and the sequence of a payload with a faulty field; nothing if one is unknown.
+
+    They say where the event stood, so that nobody waits for it.
+    """
+    _, _, game_id, sequence, *_ = table.envelope
+    values: dict[int, int] = {}
+    at = start
+    try:
+        while at < end:
+            tag, at = varint(buffer, at, end)
+            number, wire = tag >> 3, tag & 7
+            if tag > 2**32 - 1 or number == 0 or wire in {3, 4, 6, 7}:
+                return {}
+            column = table.column_of.get(number)
+            raw, at = raw_value(buffer, at, end, wire)
+            if column in {game_id, sequence}:
+                if wire != table.checks[column].wire:
+                    return {}
+                values[column] = word_of(buffer, raw, table.checks[column], column)
+    except Refused:
+        return {}
+    if values.keys() != {game_id, sequence}:
+        return {}
+    values[game_id] = table.names[game_id].find(span_bytes(buffer, values[game_id]))
+    return values if values[game_id] >= 0 else {}
 
 
 def varint(buffer: bytes, at: int, end: int) -> tuple[int, int]:

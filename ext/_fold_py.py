@@ -104,7 +104,7 @@ class _Pass:
         if tables.take[k] == s.LAST:
             return max(halves, key=lambda half: half[0])[1]
         if tables.take[k] == s.FIRST:
-            return min(reversed(halves), key=lambda half: half[0])[1]
+            return min(halves, key=lambda half: half[0])[1]
         result = halves[-1][1]
         if len(halves) > 1:
             result = self.joined(k, result, halves[0][1])

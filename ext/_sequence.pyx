@@ -5,6 +5,7 @@ import numpy as np
 from oddspipe.ext._sequence_py import VERSION, read_state
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.ref cimport Py_INCREF, Py_XDECREF, PyObject
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport memcpy, memmove, memset
@@ -13,15 +14,36 @@ cdef extern from *:
     """
     #define sequence_prefetch(at) __builtin_prefetch((at), 1)
     #define sequence_likely(x) __builtin_expect(!!(x), 1)
+    #define sequence_is_ours(chunk) (Py_REFCNT(chunk) == 1)
+    #include <stdlib.h>
+    #include <string.h>
+    #include <sys/mman.h>
+    /* Zeroed memory of a table that is read all over: a large one in huge pages, where the system
+       has them, since each of its slots would otherwise cost a miss of the address table too. */
+    static void* sequence_table(size_t bytes) {
+        const size_t huge = (size_t)2 << 20;
+        void* at = NULL;
+        if (bytes < huge) return calloc(bytes, 1);
+        if (posix_memalign(&at, huge, bytes)) return NULL;
+    #ifdef MADV_HUGEPAGE
+        madvise(at, bytes, MADV_HUGEPAGE);
+    #endif
+        memset(at, 0, bytes);
+        return at;
+    }
     """
+    void* sequence_table(size_t bytes) noexcept nogil
     void sequence_prefetch(const void* at) noexcept nogil
     bint sequence_likely(bint x) noexcept nogil
+    bint sequence_is_ours(PyObject* chunk)
+    char* PyBytes_AS_STRING_of "PyBytes_AS_STRING"(PyObject* chunk) noexcept nogil
 
 cdef enum:
     SEQUENCE_REUSED = 14
     SEQUENCE_JUMP = 15
     LATE = 16
     FINISHED_GAME = 17
+    GIVEN_UP = 255          # a status
     LATE_AMENDED = 1
     AFTER_GAP = 2
     AMEND = 0
@@ -33,6 +55,8 @@ cdef enum:
     MAX_KIND = 65536
     ROLE_TIMER = 1
     ROLE_END = 2
+    SHORT_RUN = 8           # rows: copied without a call
+    SPAN_LENGTH_BITS = 24
 
 cdef int64_t NEVER = <int64_t>0x7FFFFFFFFFFFFFFF
 
@@ -127,6 +151,9 @@ cdef inline void drop_all(Pairs* pairs) noexcept nogil:
 # key, 32 of the place in the ring), open addressing. A slot whose place has left the ring is stale.
 # Nothing is deleted by key (a cache miss each): a cursor sweeps the table in order instead and
 # deletes stale slots, so a key costs one miss, and that one is prefetched.
+#
+# A chunk is the memory of a bytes object: a full one never changes again, so a snapshot takes it as
+# it is. One that a snapshot still has is left to it, and not used again.
 
 cdef struct Entry:
     int64_t time
@@ -134,17 +161,18 @@ cdef struct Entry:
 
 
 cdef struct Window:
-    Entry** chunks
+    PyObject** chunks
     uint64_t chunk_mask
     uint64_t head, tail
-    Entry* spare
+    PyObject* spare
     uint64_t* slots
     int log
     uint64_t mask, used, cursor
 
 
 cdef inline Entry* entry_at(const Window* window, uint64_t place) noexcept nogil:
-    return &window.chunks[(place >> CHUNK_BITS) & window.chunk_mask][place & CHUNK_MASK]
+    cdef PyObject* chunk = window.chunks[(place >> CHUNK_BITS) & window.chunk_mask]
+    return <Entry*>PyBytes_AS_STRING_of(chunk) + (place & CHUNK_MASK)
 
 
 cdef inline uint64_t home(const Window* window, uint64_t slot) noexcept nogil:
@@ -162,7 +190,7 @@ cdef inline uint64_t tag_of(uint64_t low) noexcept nogil:
 
 cdef bint open_table(Window* window, int log) noexcept nogil:
     """Move what is not stale to a table of 2**log slots; False when there is no memory."""
-    cdef uint64_t* slots = <uint64_t*>calloc(<uint64_t>1 << log, sizeof(uint64_t))
+    cdef uint64_t* slots = <uint64_t*>sequence_table(sizeof(uint64_t) << log)
     cdef uint64_t* old = window.slots
     cdef uint64_t count = window.mask + 1 if old != NULL else 0
     cdef uint64_t i, to
@@ -215,10 +243,10 @@ cdef bint add_chunk(Window* window) noexcept nogil:
     cdef uint64_t first = window.head >> CHUNK_BITS
     cdef uint64_t last = window.tail >> CHUNK_BITS
     cdef uint64_t room, i
-    cdef Entry** chunks
+    cdef PyObject** chunks
     if window.chunks == NULL or last - first > window.chunk_mask:
         room = 8 if window.chunks == NULL else 2 * (window.chunk_mask + 1)
-        chunks = <Entry**>calloc(room, sizeof(Entry*))
+        chunks = <PyObject**>calloc(room, sizeof(PyObject*))
         if chunks == NULL:
             return False
         for i in range(first, last):
@@ -227,24 +255,35 @@ cdef bint add_chunk(Window* window) noexcept nogil:
         window.chunks = chunks
         window.chunk_mask = room - 1
     if window.spare == NULL:
-        window.spare = <Entry*>malloc(sizeof(Entry) << CHUNK_BITS)
-        if window.spare == NULL:
-            return False
+        with gil:
+            try:
+                made = PyBytes_FromStringAndSize(NULL, sizeof(Entry) << CHUNK_BITS)
+            except MemoryError:
+                return False
+            Py_INCREF(made)
+            window.spare = <PyObject*>made
     window.chunks[last & window.chunk_mask] = window.spare
     window.spare = NULL
     return True
 
 
+cdef void pass_chunk(Window* window) noexcept nogil:
+    """Let go of the chunk before the head; one that nobody else has is the next spare."""
+    cdef PyObject** chunk = &window.chunks[((window.head - 1) >> CHUNK_BITS) & window.chunk_mask]
+    with gil:
+        if window.spare == NULL and sequence_is_ours(chunk[0]):
+            window.spare = chunk[0]
+        else:
+            Py_XDECREF(chunk[0])
+    chunk[0] = NULL
+
+
 cdef inline void forget(Window* window, int64_t until) noexcept nogil:
     """Forget the keys that came at `until` or before."""
-    cdef Entry** chunk
     while window.head < window.tail and entry_at(window, window.head).time <= until:
         window.head += 1
         if window.head & CHUNK_MASK == 0:
-            chunk = &window.chunks[((window.head - 1) >> CHUNK_BITS) & window.chunk_mask]
-            free(window.spare)
-            window.spare = chunk[0]
-            chunk[0] = NULL
+            pass_chunk(window)
 
 
 cdef inline int remember(Window* window, int64_t time, uint64_t low, uint64_t high) noexcept nogil:
@@ -287,17 +326,18 @@ cdef inline int remember(Window* window, int64_t time, uint64_t low, uint64_t hi
         window.used += 1
     window.slots[at] = tag | <uint32_t>window.tail
     window.tail += 1
-    sweep(window, SWEEP)
+    if window.used > window.tail - window.head:
+        sweep(window, SWEEP)
     return 0
 
 
-cdef void close_window(Window* window) noexcept nogil:
+cdef void close_window(Window* window) noexcept:
     cdef uint64_t i
     if window.chunks != NULL:
         for i in range(window.chunk_mask + 1):
-            free(window.chunks[i])
+            Py_XDECREF(window.chunks[i])
     free(window.chunks)
-    free(window.spare)
+    Py_XDECREF(window.spare)
     free(window.slots)
     memset(window, 0, sizeof(Window))
 
@@ -368,20 +408,67 @@ cdef inline void emit(Orderer* all, Game* game, int64_t ref, uint8_t flags, bint
         finish(all, game)
 
 
-cdef inline void release(Orderer* all, Game* game, uint8_t flags) noexcept nogil:
+cdef inline int64_t missing_at(const Game* game, int64_t sequence) noexcept nogil:
+    """Return the place of the missing interval that holds a sequence, or -1."""
+    cdef int64_t place
+    cdef const Pair* at = game.missing.at + game.missing.head
+    if game.missing.count == 0 or at[game.missing.count - 1].b < sequence:
+        return -1
+    place = lower_bound(&game.missing, sequence)
+    if place == game.missing.count or at[place].a != sequence:
+        place -= 1
+    return place if place >= 0 and sequence <= at[place].b else -1
+
+
+cdef inline uint8_t after_gap(const Game* game) noexcept nogil:
+    """Return the flag of the event that is next."""
+    return AFTER_GAP if missing_at(game, game.next - 1) >= 0 else 0
+
+
+cdef void miss(Orderer* all, Game* game, int64_t low, int64_t high) noexcept nogil:
+    """Put an interval among the missing ones, in one with those that it meets."""
+    cdef Pairs* missing = &game.missing
+    cdef int64_t first = lower_bound(missing, low), last
+    cdef Pair* at = missing.at + missing.head
+    if first > 0 and at[first - 1].b >= low - 1:
+        first -= 1
+    last = first
+    while last < missing.count and at[last].a <= high + 1:
+        last += 1
+    if first == last:
+        if not insert(missing, first, low, high):
+            all.no_memory = True
+        elif missing.count > all.max_missing:
+            pop_first(missing)
+        return
+    at[first].a = min(at[first].a, low)
+    at[first].b = max(at[last - 1].b, high)
+    while last - first > 1:
+        last -= 1
+        remove(missing, last)
+
+
+cdef inline void release(Orderer* all, Game* game) noexcept nogil:
     """Emit held events that follow without a gap, then renew or clear the deadline."""
     cdef Pair* first
-    cdef int64_t ref
-    while game.held.count:
+    cdef int64_t ref, place
+    cdef uint8_t flags
+    while not game.finished:
+        place = missing_at(game, game.next)
+        if place >= 0:
+            game.next = game.missing.at[game.missing.head + place].b + 1
+            continue
+        if game.held.count == 0:
+            break
         first = game.held.at + game.held.head
         if first.a != game.next:
             break
         ref = first.b
+        flags = after_gap(game)
         pop_first(&game.held)
         all.held -= 1
         game.next += 1
         emit(all, game, ref >> 1, flags, ref & 1)
-        flags = 0
     # What is held lies above `next`, what was released below: so the dead are known.
     while game.arrivals.count and game.arrivals.at[game.arrivals.head].b < game.next:
         pop_first(&game.arrivals)
@@ -394,13 +481,9 @@ cdef inline void release(Orderer* all, Game* game, uint8_t flags) noexcept nogil
 cdef void give_up(Orderer* all, Game* game) noexcept nogil:
     """Give up the gap before the lowest held event."""
     cdef int64_t lowest = game.held.at[game.held.head].a
-    if not push(&game.missing, game.next, lowest - 1):
-        all.no_memory = True
-        return
-    if game.missing.count > all.max_missing:
-        pop_first(&game.missing)
+    miss(all, game, game.next, lowest - 1)
     game.next = lowest
-    release(all, game, AFTER_GAP)
+    release(all, game)
 
 
 cdef void pass_deadlines(Orderer* all) noexcept nogil:
@@ -418,41 +501,13 @@ cdef void pass_deadlines(Orderer* all) noexcept nogil:
         give_up(all, &all.games[due])
 
 
-cdef void hold(Orderer* all, Game* game, int64_t sequence, int64_t ref, bint ends) noexcept nogil:
-    """Step 6."""
-    cdef int64_t place
-    if game.started and sequence - game.next > all.max_gap:
-        reject(all, ref, SEQUENCE_JUMP)
-        return
-    place = lower_bound(&game.held, sequence)
-    if place < game.held.count and game.held.at[game.held.head + place].a == sequence:
-        reject(all, ref, SEQUENCE_REUSED)
-        return
-    if not (insert(&game.held, place, sequence, ref * 2 + ends)
-            and push(&game.arrivals, all.now, sequence)):
-        all.no_memory = True
-        return
-    all.held += 1
-    all.out.new_held[all.out.n_new_held] = ref
-    all.out.n_new_held += 1
-    if game.deadline == NEVER:
-        game.deadline = all.now + all.window
-        all.soonest = min(all.soonest, game.deadline)
-    if game.held.count > all.max_held:
-        give_up(all, game)
-
-
 cdef bint take_missing(Orderer* all, Game* game, int64_t sequence) noexcept nogil:
     """Take a sequence out of the missing ones; False if it is not among them."""
-    cdef int64_t place = lower_bound(&game.missing, sequence)
+    cdef int64_t place = missing_at(game, sequence)
     cdef Pair* found
-    if place == game.missing.count or game.missing.at[game.missing.head + place].a != sequence:
-        place -= 1
     if place < 0:
         return False
     found = game.missing.at + game.missing.head + place
-    if sequence > found.b:
-        return False
     if found.a == found.b:
         remove(&game.missing, place)
     elif sequence == found.a:
@@ -467,6 +522,31 @@ cdef bint take_missing(Orderer* all, Game* game, int64_t sequence) noexcept nogi
         if game.missing.count > all.max_missing:
             pop_first(&game.missing)
     return True
+
+
+cdef void hold(Orderer* all, Game* game, int64_t sequence, int64_t ref, bint ends) noexcept nogil:
+    """Step 6."""
+    cdef int64_t place
+    if game.started and sequence - game.next > all.max_gap:
+        reject(all, ref, SEQUENCE_JUMP)
+        return
+    place = lower_bound(&game.held, sequence)
+    if place < game.held.count and game.held.at[game.held.head + place].a == sequence:
+        reject(all, ref, SEQUENCE_REUSED)
+        return
+    take_missing(all, game, sequence)
+    if not (insert(&game.held, place, sequence, ref * 2 + ends)
+            and push(&game.arrivals, all.now, sequence)):
+        all.no_memory = True
+        return
+    all.held += 1
+    all.out.new_held[all.out.n_new_held] = ref
+    all.out.n_new_held += 1
+    if game.deadline == NEVER:
+        game.deadline = all.now + all.window
+        all.soonest = min(all.soonest, game.deadline)
+    if game.held.count > all.max_held:
+        give_up(all, game)
 
 
 cdef void fill(Orderer* all, Game* game, int64_t sequence, int64_t ref, bint ends) noexcept nogil:
@@ -497,21 +577,45 @@ cdef bint make_games(Orderer* all, int64_t count) noexcept nogil:
     return True
 
 
+cdef inline Game* game_of(Orderer* all, int64_t number) noexcept nogil:
+    """Return a game, a new one if need be; NULL when there is no memory."""
+    if number >= all.n_games and not make_games(all, number + 1):
+        all.no_memory = True
+        return NULL
+    return &all.games[number]
+
+
+cdef void pass_over(Orderer* all, int64_t number, int64_t sequence) noexcept nogil:
+    """Step 2: nobody waits for an event that was turned away."""
+    cdef Game* game = game_of(all, number)
+    cdef int64_t place
+    if game == NULL or game.finished or sequence < game.next:
+        return
+    if game.started and sequence - game.next > all.max_gap:
+        return
+    place = lower_bound(&game.held, sequence)
+    if place < game.held.count and game.held.at[game.held.head + place].a == sequence:
+        return
+    miss(all, game, sequence, sequence)
+    if sequence == game.next:
+        release(all, game)
+
+
 cdef inline void place_row(Orderer* all, int64_t number, int64_t sequence, int64_t row,
                            bint ends) noexcept nogil:
     """Steps 4 to 8."""
-    cdef Game* game
-    if number >= all.n_games and not make_games(all, number + 1):
-        all.no_memory = True
+    cdef Game* game = game_of(all, number)
+    cdef uint8_t flags
+    if game == NULL:
         return
-    game = &all.games[number]
     if game.finished:
         reject(all, row, FINISHED_GAME)
     elif sequence_likely(sequence == game.next):
+        flags = after_gap(game)
         game.next += 1
-        emit(all, game, row, 0, ends)
-        if game.held.count or game.arrivals.count:
-            release(all, game, 0)
+        emit(all, game, row, flags, ends)
+        if game.held.count or game.arrivals.count or missing_at(game, game.next) >= 0:
+            release(all, game)
     elif sequence > game.next:
         hold(all, game, sequence, row, ends)
     else:
@@ -612,6 +716,8 @@ cdef class Sequencer:
                 if all.now >= all.soonest and all.soonest != NEVER:
                     pass_deadlines(all)
                 if status[row]:
+                    if status[row] == GIVEN_UP:
+                        pass_over(all, games[row], sequences[row])
                     continue
                 role = roles[kinds[row]] if 0 <= kinds[row] < MAX_KIND else 0
                 if role == ROLE_TIMER:
@@ -679,23 +785,31 @@ cdef class Sequencer:
 
     def snapshot(self):
         """Return the whole state; held events by `held_slots`, which are 0, 1, 2 … when restored."""
+        return b"".join(self.snapshot_parts())
+
+    def snapshot_parts(self):
+        """Return the parts that make a snapshot, end to end; full chunks of keys are not copied."""
         cdef Window* window = &self.all.seen
         cdef uint64_t place, count
-        cdef char* to
+        cdef PyObject* chunk
         forget(window, self.all.now - self.all.duplicates_us)
-        count = window.tail - window.head
-        entries = PyBytes_FromStringAndSize(NULL, count * sizeof(Entry))
-        to = PyBytes_AS_STRING(entries)
+        head = np.array([self.all.now, window.tail - window.head, self.all.n_games], np.int64)
+        parts = [VERSION + head.tobytes()]
         place = window.head
         while place < window.tail:
             count = min(window.tail - place, <uint64_t>(CHUNK_MASK + 1) - (place & CHUNK_MASK))
-            memcpy(to, entry_at(window, place), count * sizeof(Entry))
-            to += count * sizeof(Entry)
+            if (place + count) & CHUNK_MASK:
+                # The chunk at the tail is still written to.
+                parts.append(PyBytes_FromStringAndSize(
+                    <char*>entry_at(window, place), count * sizeof(Entry)))
+            else:
+                chunk = window.chunks[(place >> CHUNK_BITS) & window.chunk_mask]
+                parts.append(memoryview(<object>chunk)[(place & CHUNK_MASK) * sizeof(Entry):])
             place += count
-        head = np.array([self.all.now, window.tail - window.head, self.all.n_games], np.int64)
-        return b"".join((VERSION, head.tobytes(), entries, *map(self.game_state, range(self.all.n_games))))
+        parts += map(self._game_state, range(self.all.n_games))
+        return parts
 
-    def game_state(self, int64_t number):
+    def _game_state(self, int64_t number):
         """Return the state of one game as bytes."""
         cdef Game* game = &self.all.games[number]
         cdef int64_t i, j = 0
@@ -755,22 +869,93 @@ cdef class Sequencer:
             self.all.held += len(held)
 
 
-def gather(const int64_t[:, ::1] words, const int64_t[:, ::1] pool, const int64_t[::1] order):
-    """Return the columns of the rows in `order`; `~slot` takes them from `pool`."""
-    cdef int64_t columns = words.shape[0]
+# ---------------------------------------------------------------------------------------- gathering
+
+cdef struct Run:
+    int64_t start, count    # a start of `~slot` is a single row of the pool
+
+
+cdef int64_t find_runs(const int64_t* order, int64_t n, Run* runs) noexcept nogil:
+    """Write down the runs of rows that follow each other; return how many there are."""
+    cdef int64_t i = 0, made = 0, first
+    while i < n:
+        first = i
+        i += 1
+        if order[first] >= 0:
+            while i < n and order[i] == order[i - 1] + 1:
+                i += 1
+        runs[made].start = order[first]
+        runs[made].count = i - first
+        made += 1
+    return made
+
+
+cdef void copy_runs(const Run* runs, int64_t made, const int64_t* rows, const int64_t* slots,
+                    int64_t* to) noexcept nogil:
+    """Gather one column."""
+    cdef int64_t i, k
+    cdef const int64_t* source
+    for i in range(made):
+        if runs[i].start < 0:
+            to[0] = slots[~runs[i].start]
+        elif runs[i].count <= SHORT_RUN:
+            source = rows + runs[i].start
+            for k in range(runs[i].count):
+                to[k] = source[k]
+        else:
+            memcpy(to, rows + runs[i].start, runs[i].count * sizeof(int64_t))
+        to += runs[i].count
+
+
+def gather(sources, const int64_t[::1] order):
+    """Return the columns of the rows in `order`; see `_sequence_py`."""
     cdef int64_t n = order.shape[0]
-    cdef int64_t rows = words.shape[1], slots = pool.shape[1]
-    cdef int64_t column, i, at
-    out = np.empty((columns, n), np.int64)
-    cdef int64_t[:, ::1] to = out
-    if pool.shape[0] != columns:
-        raise ValueError("words and pool differ in columns")
+    cdef int64_t rows = 0x7FFFFFFFFFFFFFFF, slots = 0x7FFFFFFFFFFFFFFF
+    cdef int64_t column, i, made = 0
+    cdef const int64_t[:, ::1] words, pool
+    cdef int64_t[:, ::1] to
+    cdef Run* runs
+    for words, pool in sources:
+        if pool.shape[0] != words.shape[0]:
+            raise ValueError("rows and pool differ in columns")
+        rows, slots = min(rows, words.shape[1]), min(slots, pool.shape[1])
     for i in range(n):
         if order[i] >= rows or ~order[i] >= slots:
             raise IndexError(f"no such row: {order[i]}")
-    with nogil:
-        for column in range(columns):
-            for i in range(n):
-                at = order[i]
-                to[column, i] = words[column, at] if at >= 0 else pool[column, ~at]
-    return out
+    runs = <Run*>malloc((n + 1) * sizeof(Run))
+    if runs == NULL:
+        raise MemoryError
+    gathered = []
+    try:
+        if n:
+            made = find_runs(&order[0], n, runs)
+        for words, pool in sources:
+            out = np.empty((words.shape[0], n), np.int64)
+            gathered.append(out)
+            to = out
+            if not made:
+                continue
+            with nogil:
+                for column in range(words.shape[0]):
+                    copy_runs(
+                        runs, made, &words[column, 0] if words.shape[1] else NULL,
+                        &pool[column, 0] if pool.shape[1] else NULL, &to[column, 0],
+                    )
+    finally:
+        free(runs)
+    return gathered
+
+
+def move_spans(int64_t[:, ::1] words, const uint64_t[::1] present, columns, const int64_t[::1] by):
+    """Move the spans of bytes columns by so many bytes a row; see `_sequence_py`."""
+    cdef int64_t row, column, n = words.shape[1]
+    if not present.shape[0] == by.shape[0] == n:
+        raise ValueError("words, present and by differ in rows")
+    for column in columns:
+        if not 0 <= column < words.shape[0]:
+            raise IndexError(f"no such column: {column}")
+        with nogil:
+            for row in range(n):
+                words[column, row] += (
+                    (by[row] << SPAN_LENGTH_BITS) * <int64_t>(present[row] >> column & 1)
+                )

@@ -37,6 +37,9 @@ LATE_AMENDED, AFTER_GAP = 1, 2
 AMEND, DLQ, DROP = 0, 1, 2
 NEVER = 2**63 - 1
 VERSION = b"order-1\n"
+SPAN_LENGTH_BITS = 24
+GIVEN_UP = 255
+"""Status of a row that was turned away and whose game and sequence are known."""
 
 
 @dataclass(slots=True)
@@ -96,7 +99,8 @@ class Sequencer:
 
         Args:
             rows: Game numbers, sequences, kinds, ingest times (`int64`), keys (2, n) and status:
-                rows with another status than 0 only move the time.
+                0 takes part, `GIVEN_UP` gives up the sequence that it stands under, rows with
+                another one only move the time.
 
         Returns:
             order: What is emitted: a row of this batch, or `~slot` of a held one.
@@ -111,6 +115,8 @@ class Sequencer:
             self.now = max(self.now, arrived)
             self._pass_deadlines()
             if status[row]:
+                if status[row] == GIVEN_UP:
+                    self._pass_over(games[row], sequences[row])
                 continue
             if kinds[row] in self.timers:
                 self._out(row, 0)
@@ -174,21 +180,52 @@ class Sequencer:
                 return
             self._give_up(self._games[due[1]])
 
-    def _give_up(self, game: Game) -> None:
-        lowest = min(game.held)
-        game.missing.append((game.next, lowest - 1))
+    def _pass_over(self, number: int, sequence: int) -> None:
+        """Step 2: nobody waits for an event that was turned away."""
+        game = self._games.setdefault(number, Game(self.first))
+        far = game.started and sequence - game.next > self.max_gap
+        if game.finished or sequence < game.next or sequence in game.held or far:
+            return
+        self._miss(game, sequence, sequence)
+        if sequence == game.next:
+            self._release(game)
+
+    def _miss(self, game: Game, low: int, high: int) -> None:
+        """Put an interval among the missing ones, in one with those that it meets."""
+        met = [one for one in game.missing if one[1] >= low - 1 and one[0] <= high + 1]
+        whole = (min([low, *(a for a, _ in met)]), max([high, *(b for _, b in met)]))
+        game.missing = sorted([one for one in game.missing if one not in met] + [whole])
         if len(game.missing) > self.max_missing:
             del game.missing[0]
-        game.next = lowest
-        self._release(game, AFTER_GAP)
 
-    def _release(self, game: Game, flags: int) -> None:
+    def _missing_at(self, game: Game, sequence: int) -> int:
+        """Return the place of the missing interval that holds a sequence, or -1."""
+        at = bisect_right(game.missing, (sequence, NEVER)) - 1
+        return at if at >= 0 and sequence <= game.missing[at][1] else -1
+
+    def _after_gap(self, game: Game) -> int:
+        """Return the flag of the event that is next."""
+        return AFTER_GAP if self._missing_at(game, game.next - 1) >= 0 else 0
+
+    def _give_up(self, game: Game) -> None:
+        lowest = min(game.held)
+        self._miss(game, game.next, lowest - 1)
+        game.next = lowest
+        self._release(game)
+
+    def _release(self, game: Game) -> None:
         """Emit held events that follow without a gap, then renew or clear the deadline."""
-        while not game.finished and game.next in game.held:
-            ref, _, ends = game.held.pop(game.next)
-            game.next += 1
-            self._emit(game, ref, flags, ends=ends)
-            flags = 0
+        while not game.finished:
+            missing = self._missing_at(game, game.next)
+            if missing >= 0:
+                game.next = game.missing[missing][1] + 1
+            elif game.next in game.held:
+                ref, _, ends = game.held.pop(game.next)
+                flags = self._after_gap(game)
+                game.next += 1
+                self._emit(game, ref, flags, ends=ends)
+            else:
+                break
         earliest = min((arrival for _, arrival, _ in game.held.values()), default=None)
         game.deadline = NEVER if earliest is None else earliest + self.window
 
@@ -209,9 +246,10 @@ class Sequencer:
         if game.finished:
             self._reject(row, FINISHED_GAME)
         elif sequence == game.next:
+            flags = self._after_gap(game)
             game.next += 1
-            self._emit(game, row, 0, ends=ends)
-            self._release(game, 0)
+            self._emit(game, row, flags, ends=ends)
+            self._release(game)
         elif sequence > game.next:
             self._hold(game, sequence, row, ends=ends)
         else:
@@ -224,23 +262,30 @@ class Sequencer:
         elif sequence in game.held:
             self._reject(row, SEQUENCE_REUSED)
         else:
+            self._take_missing(game, sequence)
             game.held[sequence] = (row, self.now, ends)
             if game.deadline == NEVER:
                 game.deadline = self.now + self.window
             if len(game.held) > self.max_held:
                 self._give_up(game)
 
-    def _fill(self, game: Game, sequence: int, row: int, *, ends: bool) -> None:
-        """Steps 7 and 8."""
-        at = bisect_right(game.missing, (sequence, NEVER)) - 1
-        if at < 0 or sequence > game.missing[at][1]:
-            self._reject(row, SEQUENCE_REUSED)
-            return
+    def _take_missing(self, game: Game, sequence: int) -> bool:
+        """Take a sequence out of the missing ones; False if it is not among them."""
+        at = self._missing_at(game, sequence)
+        if at < 0:
+            return False
         low, high = game.missing[at]
         parts = [(low, sequence - 1), (sequence + 1, high)]
         game.missing[at : at + 1] = [part for part in parts if part[0] <= part[1]]
         if len(game.missing) > self.max_missing:
             del game.missing[0]
+        return True
+
+    def _fill(self, game: Game, sequence: int, row: int, *, ends: bool) -> None:
+        """Steps 7 and 8."""
+        if not self._take_missing(game, sequence):
+            self._reject(row, SEQUENCE_REUSED)
+            return
         if self.late == AMEND:
             self._emit(game, row, LATE_AMENDED, ends=ends)
         elif self.late == DLQ:
@@ -283,9 +328,16 @@ class Sequencer:
 
         Held events stand by `held_slots`; where it is restored, their slots are 0, 1, 2 …
         """
+        return b"".join(self.snapshot_parts())
+
+    def snapshot_parts(self) -> list[bytes | memoryview]:
+        """Return the parts that make a snapshot, end to end; none of them changes any more."""
         self._forget()
         count = max(self._games, default=-1) + 1
-        parts = [VERSION, struct.pack("<qQQ", self.now, len(self._times), count)]
+        parts: list[bytes | memoryview] = [
+            VERSION,
+            struct.pack("<qQQ", self.now, len(self._times), count),
+        ]
         parts += [struct.pack("<qQQ", time, *key) for time, key in self._times]
         for number in range(count):
             game = self._games.get(number, Game(self.first))
@@ -295,7 +347,7 @@ class Sequencer:
             for sequence in sorted(game.held):
                 _, arrival, ends = game.held[sequence]
                 parts.append(struct.pack("<qqq", sequence, arrival, ends))
-        return b"".join(parts)
+        return parts
 
     def restore(self, state: bytes) -> None:
         """Take up a state that `snapshot` of either twin gave.
@@ -366,11 +418,44 @@ def _pairs(part: bytes) -> Iterator[tuple[int, int]]:
 
 
 def gather(
-    words: NDArray[np.int64], pool: NDArray[np.int64], order: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """Return the columns of the rows in `order`; `~slot` takes them from `pool`."""
-    out = np.empty((words.shape[0], len(order)), np.int64)
+    sources: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]], order: NDArray[np.int64]
+) -> list[NDArray[np.int64]]:
+    """Return the columns of the rows in `order`, of every source; `~slot` takes them from its pool.
+
+    Args:
+        sources: Of each its columns (columns, rows) and its pool (columns, slots).
+        order: Row or `~slot` of each row that is wanted.
+
+    Raises:
+        ValueError: A source and its pool differ in columns.
+        IndexError: There is no such row or slot.
+    """
     held = order < 0
-    out[:, ~held] = words[:, order[~held]]
-    out[:, held] = pool[:, ~order[held]]
-    return out
+    gathered = []
+    for words, pool in sources:
+        if words.shape[0] != pool.shape[0]:
+            raise ValueError("rows and pool differ in columns")
+        out = np.empty((words.shape[0], len(order)), np.int64)
+        out[:, ~held] = words[:, order[~held]]
+        out[:, held] = pool[:, ~order[held]]
+        gathered.append(out)
+    return gathered
+
+
+def move_spans(
+    words: NDArray[np.int64],
+    present: NDArray[np.uint64],
+    columns: Sequence[int],
+    by: NDArray[np.int64],
+) -> None:
+    """Move the spans of bytes columns, where they are there, by so many bytes a row, in place.
+
+    Raises:
+        ValueError: The arguments differ in rows.
+        IndexError: There is no such column.
+    """
+    if not len(present) == len(by) == words.shape[1]:
+        raise ValueError("words, present and by differ in rows")
+    for column in columns:
+        there = (present >> np.uint64(column) & np.uint64(1)).astype(np.int64)
+        words[column] += (by << SPAN_LENGTH_BITS) * there

@@ -7,8 +7,9 @@ from oddspipe.core.joint import JointGrid, NormalScores, Overtime
 from oddspipe.core.names import Guarantee, Kind, Market, Side, Status
 from oddspipe.core.ports.model import GameStates, OddsModel, Pmf, ScoreDistribution
 from oddspipe.core.ports.output import Odds, Output, Rollups
-from oddspipe.core.ports.sink import Sink
+from oddspipe.core.ports.sink import Sink, SinkPlace
 from oddspipe.core.ports.source import Source
+from oddspipe.ext.blend import blend, chase
 from oddspipe.ext.normal import cdf as normal_cdf
 from oddspipe.ext.normal import sf as normal_sf
 
@@ -36,8 +37,11 @@ __all__ = [
     "ScoreDistribution",
     "Side",
     "Sink",
+    "SinkPlace",
     "Source",
     "Status",
+    "blend",
+    "chase",
     "normal_cdf",
     "normal_sf",
 ]

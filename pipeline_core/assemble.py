@@ -1,6 +1,7 @@
 """From a plan and a command's settings to a run; alone picks adapters."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,12 +20,12 @@ from oddspipe.core.adapters.places import (
 )
 from oddspipe.core.adapters.state_folder import RunFacts, StateFolder
 from oddspipe.core.clock import Clock, SystemClock, process_started_ns
-from oddspipe.core.errors import PluginError, RunError, StateError, UsageError
+from oddspipe.core.errors import OddspipeError, PluginError, RunError, StateError, UsageError
 from oddspipe.core.parts import SinkPlan
 from oddspipe.core.plan.model import Plan
-from oddspipe.core.ports.registry import load, load_model
-from oddspipe.core.ports.sink import Sink
-from oddspipe.core.ports.source import Source
+from oddspipe.core.ports.registry import load, load_model, load_sink
+from oddspipe.core.ports.sink import Sink, SinkPlace
+from oddspipe.core.ports.source import Erring, Source
 from oddspipe.core.runtime.chain import PartitionChain
 from oddspipe.core.runtime.drain import StopSwitch
 from oddspipe.core.runtime.feed import STEP_ROWS, Bounds, Feed
@@ -47,6 +48,8 @@ class Input:
         source: `replay`, `simulator` or the name of a plug-in.
         folder: Folder of recorded games.
         games: How many games; None for all, or as many as the load profile says.
+        day, season: Which recorded games: of a day, as YYYY-MM-DD, or of the season that began in
+            a year; None for all.
         seed: Seed of the simulator.
         rate: Events a second of the simulator; None for the load profile's peak.
         duration_s: Recorded seconds that the simulator makes; None for whole games.
@@ -63,6 +66,8 @@ class Input:
     faults: str = ""
     limit: int | None = None
     until_us: int | None = None
+    day: str | None = None
+    season: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +133,12 @@ class Run:
             "deployment": self.plan.deployment_digest,
             "sport": self.plan.sport,
             "environment": self.plan.deployment.environment,
-            "state": str(self.folder.path),
+            "state": str(_from_here(self.folder.path)),
             "input": asdict(self.settings.input),
             "resumed": self._resumed,
             "stopped_by": stop.reason or None,
             "warnings": self.warnings,
+            "injected": self.source.injected() if isinstance(self.source, Erring) else {},
             **report_of(self.runner, process_started_ns=process_started_ns()),
         }
 
@@ -148,7 +154,9 @@ def assemble(plan: Plan, settings: Settings, *, clock: Clock | None = None) -> R
     """
     clock = clock or SystemClock()
     warnings: list[str] = []
-    folder = StateFolder(_where(plan, settings, clock), clock=clock, warn=warnings.append)
+    # Absolute: the ClickHouse engine changes the working folder for a moment when it is imported.
+    where = _where(plan, settings, clock).absolute()
+    folder = StateFolder(where, clock=clock, warn=warnings.append)
     folder.acquire()
     sinks: list[Sink] = []
     try:
@@ -156,8 +164,7 @@ def assemble(plan: Plan, settings: Settings, *, clock: Clock | None = None) -> R
         snapshot = newest(folder, plan.logic_digest)
         source = source_of(plan, settings.input, settings.speed)
         sinks = sinks_of(plan, folder.path, settings)
-        for sink in sinks:
-            sink.open()
+        _open(sinks)
         bounds = Bounds(settings.input.limit, settings.input.until_us)
         runner = FusedRunner(
             Parts(
@@ -180,6 +187,20 @@ def assemble(plan: Plan, settings: Settings, *, clock: Clock | None = None) -> R
         raise
     _remember_latest(settings, folder.path)
     return Run(plan, settings, folder, runner, source, warnings, snapshot, settings.resume)
+
+
+def _open(sinks: Sequence[Sink]) -> None:
+    """Open all sinks at once: each waits for a program or an engine of its own.
+
+    Raises:
+        OddspipeError: What the first of them, in the spec's order, raised.
+    """
+    if not sinks:
+        return
+    with ThreadPoolExecutor(len(sinks), "open") as pool:
+        opened = [pool.submit(sink.open) for sink in sinks]
+    for one in opened:
+        one.result()
 
 
 def model_of(plan: Plan) -> Any:  # noqa: ANN401 - what a plug-in is, only its protocol says
@@ -217,6 +238,12 @@ def _where(plan: Plan, settings: Settings, clock: Clock) -> Path:
         count += 1
         path = home / f"{name}-{count}"
     return path
+
+
+def _from_here(path: Path) -> Path:
+    """Return a path as a person in the working folder would write it."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def _claim(folder: StateFolder, plan: Plan, settings: Settings) -> Settings:
@@ -275,18 +302,27 @@ def source_of(plan: Plan, given: Input, speed: float | None) -> Source:
         RunError: There is nothing to read.
     """
     if given.source == "replay":
-        from oddspipe.core.adapters.replay import (  # noqa: PLC0415 - only what runs is loaded
-            ReplaySource,
-            Selection,
+        return _recorded_games(plan, given, speed)
+    if given.source == "simulator":
+        from oddspipe.core.adapters.simulator.source import (  # noqa: PLC0415 - only what runs
+            simulator_of,
         )
 
-        return ReplaySource(plan, Path(given.folder), speed, Selection(games=given.games))
-    if given.source == "simulator":
-        from oddspipe.core.adapters.simulator import simulator_of  # noqa: PLC0415 - as above
-
-        return simulator_of(plan, given, speed)
+        games = None
+        if given.folder:
+            at_once = replace(given, games=given.games or plan.load.games_at_once)
+            games = _recorded_games(plan, at_once, None)
+        return simulator_of(plan, given, speed, games)
     made: Source = load("sources", given.source)(plan, given, speed)
     return made
+
+
+def _recorded_games(plan: Plan, given: Input, speed: float | None) -> Source:
+    from oddspipe.core.adapters.recorded import Selection  # noqa: PLC0415 - only what runs
+    from oddspipe.core.adapters.replay import replay_of  # noqa: PLC0415 - as above
+
+    selection = Selection(given.games, given.day, given.season)
+    return replay_of(plan, Path(given.folder), speed, selection)
 
 
 def sinks_of(plan: Plan, folder: Path, settings: Settings) -> list[Sink]:
@@ -304,7 +340,7 @@ def sinks_of(plan: Plan, folder: Path, settings: Settings) -> list[Sink]:
         )
     sinks = [_SINKS[one.kind](plan, one, folder) for one in plan.sinks if one.name in wanted]
     if settings.odds_out is not None:
-        sinks.append(OddsFile(settings.odds_out, segments=folder / SEGMENTS_FOLDER))
+        sinks.append(OddsFile(settings.odds_out.absolute(), segments=folder / SEGMENTS_FOLDER))
     return sinks
 
 
@@ -379,10 +415,26 @@ def _kafka(_plan: Plan, sink: SinkPlan, _folder: Path) -> Sink:
     )
 
 
+def _plugin(plan: Plan, sink: SinkPlan, folder: Path) -> Sink:
+    name = sink.options["name"]
+    made = load_sink(name)
+    place = SinkPlace(sink.name, plan.sport, plan.logic_digest, folder)
+    try:
+        return made(made.Parameters(**sink.options["parameters"]), place)
+    except OddspipeError:
+        raise
+    except Exception as error:  # a guest may raise anything
+        raise PluginError(
+            f"sink {name!r} cannot be made: {type(error).__name__}: {error}",
+            hint="oddspipe validate says which parameter is wrong.",
+        ) from error
+
+
 _SINKS: Mapping[str, Callable[[Plan, SinkPlan, Path], Sink]] = {
     "redis": _redis,
     "clickhouse": _clickhouse,
     "partner_log": _partner_log,
     "dead_letters": _dead_letters,
     "kafka": _kafka,
+    "plugin": _plugin,
 }

@@ -104,7 +104,10 @@ class NormalScores:
         first, width = _span(0.5 * (mean + longer_mean), longer_sd, int(more) + 2)
         pmf = _fill(mean, sd, floor, first, width)
         longer = _fill(longer_mean, longer_sd, floor, first, width)
-        pmf.mass[:] += tie[:, None] * (longer.mass - pmf.mass)
+        # In place: pmf + tie x (longer - pmf), without a new array for each step.
+        np.subtract(longer.mass, pmf.mass, out=longer.mass)
+        longer.mass[:] *= tie[:, None]
+        pmf.mass[:] += longer.mass
         return pmf
 
     def _tie(self) -> FloatArray:

@@ -17,15 +17,25 @@ class Kind(IntEnum):
     """What an event is; a sport's own kinds start at 16 and name one of these as `like`."""
 
     UNKNOWN = 0
+    """No kind was sent; turned away."""
     PLAY = 1
+    """Something happened in the game."""
     SCORE = 2
+    """Points were scored."""
     CLOCK = 3
+    """The game clock, nothing else."""
     TRACKING = 4
+    """A measure of a player or the ball; folded and conflated, never refolded."""
     MARKET = 5
+    """A pregame line or another market measure."""
     GAME_START = 6
+    """The game begins."""
     GAME_END = 7
+    """The game is over; nothing may follow."""
     CORRECTION = 8
+    """Replaces an earlier event, by its event id."""
     DELETE = 9
+    """Takes back an earlier event, by its event id."""
     HEARTBEAT = 10
     """The feed is alive and nothing happened; names no game."""
     TICK = 15

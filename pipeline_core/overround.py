@@ -103,7 +103,8 @@ def _sum(table: FloatArray) -> FloatArray:
 
 
 def _multiplicative_add(fair: FloatArray, overround: float) -> FloatArray:
-    return fair * (1.0 + overround)
+    loaded: FloatArray = fair * (1.0 + overround)
+    return loaded
 
 
 def _multiplicative_remove(booked: FloatArray) -> FloatArray:
@@ -111,11 +112,13 @@ def _multiplicative_remove(booked: FloatArray) -> FloatArray:
 
 
 def _additive_add(fair: FloatArray, overround: float) -> FloatArray:
-    return fair + overround / fair.shape[1]
+    loaded: FloatArray = fair + overround / fair.shape[1]
+    return loaded
 
 
 def _additive_remove(booked: FloatArray) -> FloatArray:
-    return booked - (_sum(booked) - 1.0) / booked.shape[1]
+    fair: FloatArray = booked - (_sum(booked) - 1.0) / booked.shape[1]
+    return fair
 
 
 def _power_add(fair: FloatArray, overround: float) -> FloatArray:
@@ -184,7 +187,8 @@ def _shifted(table: FloatArray, target: float) -> FloatArray:
         high = np.where(above, middle, high)
         low = np.where(above, low, middle)
     scaled = odds * np.exp(0.5 * (low + high))
-    return scaled / (1.0 + scaled)
+    solved: FloatArray = scaled / (1.0 + scaled)
+    return solved
 
 
 def _shin_add(fair: FloatArray, overround: float) -> FloatArray:

@@ -19,6 +19,16 @@ class KindPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class Retired:
+    """Names and numbers that the event had once and never uses again, each by number."""
+
+    fields: tuple[tuple[str, int], ...] = ()
+    kinds: tuple[tuple[str, int], ...] = ()
+    values: tuple[tuple[str, tuple[tuple[str, int], ...]], ...] = ()
+    """Values of enums, by field."""
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """A row-wise SQL expression that must hold; NULL passes, as in a CHECK constraint.
 

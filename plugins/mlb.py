@@ -1,11 +1,12 @@
-"""MLB: half-innings as a Markov chain of base-out states, games as a recursion over halves.
+"""MLB: half-innings as a Markov chain of base-out states, both sides of unknown strength.
 
-Moneyline, run line and total come from one recursion, which knows the walk-off, the bottom half
-that is not played, and extra innings with a runner on second base.
+Each side's strength is normal before the game, round what a market or ratings say of it, and is
+learnt from the runs so far. The end of a game knows the bottom half that is not played, the
+walk-off, and extra innings with or without a runner on second base.
 
-The transition counts are Retrosheet's; `mlb_transitions.json` holds them with their notice.
+The transition counts are Retrosheet's; `mlb_fitted.json` holds them with their notice.
 Sources: Lindsey (1961, 1963); Bukiet, Harold and Palacios (1997), A Markov chain approach to
-baseball, Operations Research 45:14.
+baseball, Operations Research 45:14; Woolner (2005-06) for win expectancy by run environment.
 """
 
 import json
@@ -18,114 +19,92 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from oddspipe.core.api import GameStates, Pmf, ScoreDistribution
+from oddspipe.core.api import GameStates, ScoreDistribution, blend
+from oddspipe.plugins import mlb_prior
+from oddspipe.plugins.mlb_halves import (
+    ENTRIES,
+    INNINGS,
+    MOST,
+    NODES,
+    NOTHING,
+    PART,
+    SPACING,
+    STARTS,
+    STATES,
+    Side,
+    entry,
+    make_extras,
+    make_side,
+    pair,
+)
+from oddspipe.plugins.mlb_prior import Opening, Solver, make_solver
+from oddspipe.plugins.mlb_scores import BaseballScores, Chances
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-MOST_RUNS = 14
-"""Runs of one half-inning that are told apart; more happened in 1 of 8,000 halves."""
-MOST_LEAD = 25
-EXTRA_INNINGS = 14
-"""Innings after which a tie is counted as won by home by one run: less than 1 in 10**9."""
-
-_LEADS = 2 * MOST_LEAD + 1
-# Of each marginal: what a run of the away side and of the home side is worth; the index that
-# stands for "nothing more"; the width. Outside them lies less than 1e-10 of the mass.
-_MARGINALS = {
-    "margin": (-1, 1, 60, 121),
-    "total": (1, 1, 28, 116),
-    "home": (0, 1, 28, 92),
-    "away": (1, 0, 28, 92),
-}
-_OVER = 48
-"""Run distribution of a half in which nothing more can happen."""
-# What a row's half leads to: fresh halves 1 to 17 by number, then these.
-_AFTER_LAST, _EXTRA_BOTTOM, _FINISHED = 18, 19, 20
+FIRST_FIVE = 5
+_DONE = int(entry(np.array([INNINGS]), np.array([NOTHING]), FIRST_FIVE)[0])
+"""Entry of nothing that is still to come."""
+_NODE_ENTRIES = np.arange(len(NODES)) * ENTRIES
+_NOTHING_MORE = np.zeros((4, PART))
+_NOTHING_MORE[0, PART // 2] = 1.0
+_NOTHING_MORE[1:, 0] = 1.0
+_NO_WEIGHT = 1e-9
+"""Weights of strengths below this share count as 0."""
 
 
 class MlbParameters(BaseModel):
-    """How an MLB game unfolds."""
+    """How an MLB game unfolds, and how well its sides are known before it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     extra_runner: bool = Field(
-        default=True, description="Whether extra innings start with a runner on second base."
+        default=True,
+        description="Whether extra innings start with a runner on second base, where a game does "
+        "not say.",
     )
-    home_tilt: float = Field(
-        0.0, ge=-0.5, le=0.5, description="Exponential tilt of the home side's runs; 0 is average."
+    home_chance: float = Field(
+        0.536, ge=0.2, le=0.8, description="Chance of home before a game of which nothing is known."
     )
-    away_tilt: float = Field(
-        0.0, ge=-0.5, le=0.5, description="Exponential tilt of the away side's runs; 0 is average."
+    total: float = Field(
+        8.728, ge=5, le=15, description="Mean total of a game of which nothing is known."
+    )
+    spread_blind: float = Field(
+        0.20, ge=0.1, le=0.3, description="Deviation of a side's strength if nothing is known."
+    )
+    spread_rated: float = Field(
+        0.16, ge=0.1, le=0.3, description="The same round what ratings say before the game."
+    )
+    spread_market: float = Field(
+        0.13, ge=0.1, le=0.3, description="The same round what the market says before the game."
     )
 
 
 @dataclass(frozen=True, slots=True)
-class _Tables:
-    """Further points from the start of each half, by lead, for the four marginals.
+class _Situation:
+    """Where a game stands; every array has one entry a row.
 
-    `runs` has a row for each half and state, and one for no runs at all. The others have shape
-    (halves, leads, width); the last axis is as `_MARGINALS` says.
+    With three outs the next half is about to start. `inning` is at most the last scheduled one,
+    `extra` says how many more are begun.
     """
 
-    runs: FloatArray
-    margin: FloatArray
-    total: FloatArray
-    home: FloatArray
-    away: FloatArray
-
-
-@dataclass(frozen=True, slots=True)
-class MlbScores:
-    """Final scores of many games, looked up from the tables."""
-
-    tables: _Tables
+    last: IntArray
+    inning: IntArray
+    extra: IntArray
+    top: NDArray[np.bool_]
     state: IntArray
-    following: IntArray
-    lead: IntArray
-    home_score: IntArray
+    start: IntArray
+    finished: NDArray[np.bool_]
     away_score: IntArray
-    bottom: NDArray[np.bool_]
-
-    def margin(self) -> Pmf:
-        """Return the distribution of home minus away."""
-        shift = np.where(self.bottom, 1, -1)
-        return self._further("margin", shift, self.lead)
-
-    def total(self) -> Pmf:
-        """Return the distribution of home plus away."""
-        shift = np.ones_like(self.lead)
-        return self._further("total", shift, self.home_score + self.away_score)
-
-    def home(self) -> Pmf:
-        """Return the distribution of the home side's runs."""
-        return self._further("home", self.bottom.astype(np.int64), self.home_score)
-
-    def away(self) -> Pmf:
-        """Return the distribution of the away side's runs."""
-        return self._further("away", (~self.bottom).astype(np.int64), self.away_score)
-
-    def _further(self, name: str, shift: IntArray, now: IntArray) -> Pmf:
-        """Add up what follows each number of runs that this half may still bring."""
-        table: FloatArray = getattr(self.tables, name)
-        nothing, width = _MARGINALS[name][2:]
-        runs = np.arange(MOST_RUNS + 1)
-        weights = self.tables.runs[self.state]
-        sign = np.where(self.bottom, 1, -1)[:, None]
-        lead = (self.lead[:, None] + sign * runs).clip(-MOST_LEAD, MOST_LEAD) + MOST_LEAD
-        corner = (self.following[:, None] * _LEADS + lead) * width - shift[:, None] * runs
-        # The tables are 0 in the outer MOST_RUNS columns, so a shifted row reads zeros of its
-        # neighbours where it leaves its own.
-        at = corner[:, :, None] + np.arange(MOST_RUNS, width - MOST_RUNS)
-        mass = (weights[:, :, None] * table.ravel().take(at, mode="clip")).sum(axis=1)
-        return Pmf(now - (nothing - MOST_RUNS), mass)
+    home_score: IntArray
 
 
 class MlbModel:
-    """Price MLB games from inning, outs, bases and score."""
+    """Price MLB games from inning, outs, bases, score and what was known before."""
 
-    version: ClassVar[str] = "1"
-    scopes: ClassVar[tuple[str, ...]] = ("game",)
+    version: ClassVar[str] = "2"
+    scopes: ClassVar[tuple[str, ...]] = ("game", "first_five")
     inputs: ClassVar[tuple[str, ...]] = (
         "period",
         "half",
@@ -133,134 +112,229 @@ class MlbModel:
         "bases",
         "home_score",
         "away_score",
+        "home_first_five",
+        "away_first_five",
         "sched_innings",
+        "extra_runner",
+        "home_chance",
+        "run_line",
+        "total_line",
+        "rated_chance",
+        "rated_total",
     )
     Parameters: ClassVar[type[BaseModel]] = MlbParameters
 
-    def __init__(self, parameters: BaseModel) -> None:
-        """Build every table once."""
-        self._at = MlbParameters.model_validate(parameters.model_dump())
-        document = json.loads(
-            files("oddspipe.plugins").joinpath("mlb_transitions.json").read_text("utf-8")
+    def __init__(self, parameters: BaseModel, fitted: Mapping[str, Any] | None = None) -> None:
+        """Build every table once; nothing is rebuilt when a prior moves.
+
+        Args:
+            parameters: Instance of `MlbParameters`.
+            fitted: What `benchmarks/fit_mlb.py` writes; the one that is shipped if left out.
+        """
+        at = MlbParameters.model_validate(parameters.model_dump())
+        document = fitted or json.loads(
+            files("oddspipe.plugins").joinpath("mlb_fitted.json").read_text("utf-8")
         )
-        self._tables = _tables(document, self._at)
+        self._extra_runner = at.extra_runner
+        self._away, self._home = (
+            make_side(document["transitions"][half], document["inning_tilts"][half])
+            for half in ("top", "bottom")
+        )
+        margins = np.array(document["walk_off_margin"], np.float64)
+        self._walk_off = margins / margins.sum()
+        self._extras = make_extras(self._away, self._home, self._walk_off)
+        self._spreads = np.array([at.spread_blind, at.spread_rated, at.spread_market])
+        self._solver: Solver = make_solver(
+            self._opening,
+            (at.spread_blind, at.spread_rated, at.spread_market),
+            at.home_chance,
+            at.total,
+        )
 
     def price(self, states: GameStates) -> Mapping[str, ScoreDistribution]:
         """Return the distribution of final scores, a row a state."""
-        home, away = _whole(states["home_score"], 0), _whole(states["away_score"], 0)
-        lead = home - away
-        scheduled = _whole(states["sched_innings"], 9).clip(1, 9)
-        inning = _whole(states["period"], 1).clip(1, 1000)
-        bottom = _whole(states["half"], 0) == 1
-        outs, bases = _whole(states["outs"], 0).clip(0, 3), _whole(states["bases"], 0).clip(0, 7)
-        # Halves from the first one, counted back from the last scheduled one of nine innings.
-        half = 2 * (inning + 9 - scheduled - 1) + bottom
-        # With three outs the next half is about to start.
-        ended = outs == 3
-        half = half + ended
-        bottom = half % 2 == 1
-        extra = half >= 18
-        runner = np.where(extra & self._at.extra_runner, 2, 0)
-        state = 24 * bottom + np.where(ended, runner, 8 * outs.clip(0, 2) + bases)
-        following = np.where(
-            extra, np.where(bottom, _AFTER_LAST, _EXTRA_BOTTOM), np.minimum(half + 1, _AFTER_LAST)
+        now = _situation(states, extra_runner=self._extra_runner)
+        away, home = self._weights(now, *self._strengths(states, now.last))
+        return {
+            "game": BaseballScores(lambda: self._game(now, away, home)),
+            "first_five": BaseballScores(lambda: self._first_five(states, now, away, home)),
+        }
+
+    def _strengths(
+        self, states: GameStates, last: IntArray
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return the mean strength of each side before the game, and the deviation round it."""
+        chance, margin, line, total = (
+            states[name] for name in ("home_chance", "run_line", "total_line", "rated_total")
         )
-        # Nothing follows when home leads in a last bottom half, or a full last inning is not level.
-        won = bottom & (half >= 17) & (lead > 0)
-        decided = ended & ~bottom & extra & (lead != 0)
-        finished = won | decided
-        scores = MlbScores(
-            self._tables,
-            np.where(finished, _OVER, state),
-            np.where(finished, _FINISHED, following),
-            lead,
-            home,
-            away,
-            bottom,
+        rated = states["rated_chance"]
+        market = ~np.isnan(line) & ~(np.isnan(chance) & np.isnan(margin))
+        nothing = np.isnan([chance, margin, line, total, rated]).all(axis=0)
+        spread = np.where(market, 2, np.where(nothing, 0, 1))
+        known = Opening(
+            np.where(np.isnan(chance) & np.isnan(margin), rated, chance), margin, line, total
         )
-        return {"game": scores}
+        return *self._solver.strengths(known, spread, last), self._spreads[spread]
+
+    def _weights(
+        self, now: _Situation, away_mean: FloatArray, home_mean: FloatArray, deviation: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return what each strength of either side weighs by now, shape (rows, nodes)."""
+        batting = now.state, np.full_like(now.state, NOTHING)
+        out = []
+        for side, mean, runs, at_bat in (
+            (self._away, away_mean, now.away_score, now.top),
+            (self._home, home_mean, now.home_score, ~now.top),
+        ):
+            # Halves that the side has begun: home has not begun that of a top.
+            begun = now.inning + now.extra - (now.top if side is self._home else 0)
+            extra = (begun - now.last).clip(0)
+            state = np.where(at_bat, *batting)
+            prior = (NODES - mean[:, None]) / deviation[:, None]
+            log = runs[:, None] * NODES - 0.5 * prior * prior
+            log += side.state_weight[now.inning * (STATES + 1) + state]
+            log += side.begun_weight[np.minimum(begun, now.last)]
+            log += extra[:, None] * side.extra_weight[now.start, now.last]
+            out.append(_normalised(log))
+        return out[0], out[1]
+
+    def _game(self, now: _Situation, away: FloatArray, home: FloatArray) -> Chances:
+        """Return what may happen up to the end of the game, by weights of the strengths."""
+        last, top = now.last, now.top
+        done = np.full_like(last, _DONE)
+        begun = now.inning - top
+        batting = np.where(top, NOTHING, now.state)
+        whole = np.where(
+            (now.extra > 0) & top,
+            entry(last, np.take(STARTS, now.start), last),
+            entry(begun, batting, last),
+        )
+        before = np.where(now.extra > 0, done, entry(begun, batting, last - 1))
+        visitors = entry(now.inning, np.where(top, now.state, NOTHING), last)
+        sides = np.stack(
+            [
+                _mixed(self._away, np.where(now.finished, done, visitors), away),
+                _mixed(self._home, np.where(now.finished, done, before), home),
+                _mixed(self._home, np.where(now.finished, done, whole), home),
+            ]
+        )
+        extras = self._after_a_tie(now, away, home)
+        return Chances(sides, extras, self._walk_off, now.home_score, now.away_score)
+
+    def _after_a_tie(self, now: _Situation, away: FloatArray, home: FloatArray) -> FloatArray:
+        """Return what extra innings bring, between the strengths next to the mean ones."""
+        (low_away, up_away), (low_home, up_home) = _between(away), _between(home)
+        corners = [(one, other) for one in (0, 1) for other in (0, 1)]
+        at = [pair(now.start, now.last, low_away + one, low_home + other) for one, other in corners]
+        share = [
+            (up_away if one else 1.0 - up_away) * (up_home if other else 1.0 - up_home)
+            for one, other in corners
+        ]
+        return blend(self._extras, np.stack(at, axis=1), np.stack(share, axis=1))
+
+    def _first_five(
+        self, states: GameStates, now: _Situation, away: FloatArray, home: FloatArray
+    ) -> Chances:
+        """Return what may happen up to the end of five innings."""
+        begun = now.inning + now.extra
+        over = begun > FIRST_FIVE
+        inning = np.minimum(begun, FIRST_FIVE + 1)
+        visitors = entry(inning, np.where(now.top, now.state, NOTHING), FIRST_FIVE)
+        hosts = entry(inning - now.top, np.where(now.top, NOTHING, now.state), FIRST_FIVE)
+        away_more, home_more = _mixed(self._away, visitors, away), _mixed(self._home, hosts, home)
+        away_then, home_then = states["away_first_five"], states["home_first_five"]
+        unknown = over & (np.isnan(away_then) | np.isnan(home_then))
+        known = over & ~unknown
+        away_score = np.where(known, _whole(away_then, 0), now.away_score)
+        home_score = np.where(known, _whole(home_then, 0), now.home_score)
+        if unknown.any():
+            # Who joins later does not know when the runs came: each is as likely in any inning.
+            played = np.maximum(begun - now.top, FIRST_FIVE)
+            away_more[unknown] = _share(now.away_score[unknown], FIRST_FIVE / begun[unknown])
+            home_more[unknown] = _share(now.home_score[unknown], FIRST_FIVE / played[unknown])
+            away_score, home_score = (np.where(unknown, 0, s) for s in (away_score, home_score))
+        sides = np.stack([away_more, home_more, home_more])
+        none = np.tile(_NOTHING_MORE.ravel(), (len(away), 1))
+        return Chances(sides, none, self._walk_off, home_score, away_score)
+
+    def _opening(
+        self, away: FloatArray, home: FloatArray, deviation: FloatArray, innings: IntArray
+    ) -> Opening:
+        """Price the start of games for the solver."""
+        none = np.zeros_like(innings)
+        now = _Situation(
+            innings, none + 1, none, none == 0, none, none + int(self._extra_runner),
+            none > 0, none, none,
+        )  # fmt: skip
+        weights = self._weights(now, away, home, deviation)
+        scores = BaseballScores(lambda: self._game(now, *weights))
+        return mlb_prior.opening(scores.margin(), scores.total())
+
+
+def _situation(states: GameStates, *, extra_runner: bool) -> _Situation:
+    """Read where each game stands."""
+    home, away = _whole(states["home_score"], 0), _whole(states["away_score"], 0)
+    lead = home - away
+    last = _whole(states["sched_innings"], INNINGS).clip(7, INNINGS)
+    outs, bases = _whole(states["outs"], 0).clip(0, 3), _whole(states["bases"], 0).clip(0, 7)
+    start = _whole(states["extra_runner"], int(extra_runner)).clip(0, 1)
+    ended = outs == 3
+    half = 2 * (_whole(states["period"], 1).clip(1, 1000) - 1) + (_whole(states["half"], 0) == 1)
+    half += ended
+    inning, top = half // 2 + 1, half % 2 == 0
+    # Nothing follows when home leads in a last bottom half, or a full last inning is not level.
+    won = ~top & (inning >= last) & (lead > 0)
+    decided = ended & top & (inning > last) & (lead != 0)
+    fresh = np.where(inning > last, np.take(STARTS, start), 0)
+    return _Situation(
+        last,
+        np.minimum(inning, last),
+        (inning - last).clip(0),
+        top,
+        np.where(ended, fresh, 8 * outs.clip(0, 2) + bases),
+        start,
+        won | decided,
+        away,
+        home,
+    )
 
 
 def _whole(values: FloatArray, default: int) -> IntArray:
     return np.where(np.isnan(values), default, values).astype(np.int64)
 
 
-def _tables(document: Mapping[str, Any], at: MlbParameters) -> _Tables:
-    """Build the run distributions and run the recursion from the last half to the first."""
-    top = _half_runs(document["transitions"]["top"], at.away_tilt)
-    bottom = _half_runs(document["transitions"]["bottom"], at.home_tilt)
-    runs = np.zeros((49, MOST_RUNS + 1))
-    runs[:24], runs[24:48] = top, bottom
-    runs[_OVER, 0] = 1.0
-    margins = np.array(document["walk_off_margin"], np.float64)
-    walk_off = margins / margins.sum()
-    start = 2 if at.extra_runner else 0
-    made = {name: _recursion((top, bottom), start, walk_off, name) for name in _MARGINALS}
-    return _Tables(runs, made["margin"], made["total"], made["home"], made["away"])
-
-
-def _half_runs(counts: list[list[int]], tilt: float) -> FloatArray:
-    """Return the chance of 0 to `MOST_RUNS` further runs in the half from each of 24 states."""
-    moves = np.zeros((5, 24, 25))
-    for state, after, scored, count in counts:
-        moves[scored, state, after] += count
-    moves /= moves.sum(axis=(0, 2))[None, :, None]
-    solve = np.linalg.inv(np.eye(24) - moves[0, :, :24])
-    out = np.zeros((24, MOST_RUNS + 1))
-    for more in range(MOST_RUNS + 1):
-        known = moves[more, :, 24].copy() if more < 5 else np.zeros(24)
-        for scored in range(1, min(more, 4) + 1):
-            known += moves[scored, :, :24] @ out[:, more - scored]
-        out[:, more] = solve @ known
-    out *= np.exp(tilt * np.arange(MOST_RUNS + 1))
-    result: FloatArray = out / out.sum(axis=1, keepdims=True)
+def _normalised(log: FloatArray) -> FloatArray:
+    """Return weights that add up to 1 in each row, 0 where they would not matter."""
+    weights = np.exp(log - log.max(axis=1, keepdims=True))
+    weights[weights < _NO_WEIGHT] = 0.0
+    result: FloatArray = weights / np.cumsum(weights, axis=1)[:, -1:]
     return result
 
 
-def _recursion(
-    runs: tuple[FloatArray, FloatArray], start: int, walk_off: FloatArray, name: str
-) -> FloatArray:
-    """Return one marginal's table: further points by what half comes next, and by lead."""
-    top, bottom = runs
-    away, home, nothing, width = _MARGINALS[name]
-    table = np.zeros((_FINISHED + 1, _LEADS, width))
-    table[_FINISHED, :, nothing] = 1.0
-    after = table[_AFTER_LAST]
-    after[:, nothing] = 1.0
-    # Home passed the visitors: the game stops at the winning runs, not at all that might score.
-    for lead in range(1, MOST_LEAD + 1):
-        after[MOST_LEAD + lead, :] = 0.0
-        for by, chance in enumerate(walk_off, start=1):
-            after[MOST_LEAD + lead, nothing + home * (min(by, MOST_RUNS) - lead)] += chance
-    # A tie is played on: each pass adds one more extra inning before the end.
-    after[MOST_LEAD] = 0.0
-    after[MOST_LEAD, nothing + home] = 1.0
-    for _ in range(EXTRA_INNINGS):
-        table[_EXTRA_BOTTOM] = _half(after, bottom[start], 1, home)
-        table[_EXTRA_BOTTOM, MOST_LEAD + 1 :] = table[_FINISHED, MOST_LEAD + 1 :]
-        after[MOST_LEAD] = _half(table[_EXTRA_BOTTOM], top[start], -1, away)[MOST_LEAD]
-    table[17] = _half(after, bottom[0], 1, home)
-    table[17, MOST_LEAD + 1 :] = table[_FINISHED, MOST_LEAD + 1 :]
-    for half in range(16, 0, -1):
-        side = (top[0], -1, away) if half % 2 == 0 else (bottom[0], 1, home)
-        table[half] = _half(table[half + 1], *side)
-    # Room for a shifted look-up.
-    table[:, :, :MOST_RUNS] = 0.0
-    table[:, :, -MOST_RUNS:] = 0.0
-    return table
+def _mixed(side: Side, entries: IntArray, weights: FloatArray) -> FloatArray:
+    """Return the runs of each row's entry, mixed over the strengths."""
+    return blend(side.further, entries[:, None] + _NODE_ENTRIES, weights)
 
 
-def _half(following: FloatArray, runs: FloatArray, direction: int, worth: int) -> FloatArray:
-    """Play one half from its start: every lead at once, one number of runs after another."""
-    out = np.zeros_like(following)
-    leads = np.arange(_LEADS)
-    for scored, chance in enumerate(runs):
-        reached = following[(leads + direction * scored).clip(0, _LEADS - 1)]
-        shift = worth * scored
-        if shift > 0:
-            out[:, shift:] += chance * reached[:, :-shift]
-        elif shift < 0:
-            out[:, :shift] += chance * reached[:, -shift:]
-        else:
-            out += chance * reached
-    return out
+def _between(weights: FloatArray) -> tuple[IntArray, FloatArray]:
+    """Return the node below the mean strength, and how far the mean is from it to the next."""
+    mean = np.zeros(len(weights))
+    for node, theta in enumerate(NODES):
+        mean += weights[:, node] * theta
+    place = ((mean - NODES[0]) / SPACING).clip(0.0, len(NODES) - 1.001)
+    low = place.astype(np.int64)
+    return low, place - low
+
+
+def _share(runs: IntArray, chance: FloatArray) -> FloatArray:
+    """Return how many of the runs came early, if each did with this chance: binomial."""
+    out = np.zeros((len(runs), MOST + 1))
+    inside = np.minimum(chance, 0.999_999)
+    most = np.minimum(runs, MOST)
+    out[:, 0] = (1.0 - inside) ** most
+    for run in range(MOST):
+        out[:, run + 1] = (
+            out[:, run] * ((most - run).clip(0) / (run + 1)) * (inside / (1.0 - inside))
+        )
+    result: FloatArray = out / np.cumsum(out, axis=1)[:, -1:]
+    return result

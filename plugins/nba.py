@@ -29,28 +29,56 @@ class NbaParameters(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     home_edge: float = Field(
-        2.5, ge=-20, le=20, description="Expected home margin where no line is known, points."
+        2.5,
+        ge=-20,
+        le=20,
+        description="Expected home margin where no line is known.",
+        json_schema_extra={"unit": "points"},
     )
     margin_sd: float = Field(
-        13.5, gt=0, le=40, description="Deviation of the final margin at tip-off, points."
+        13.5,
+        gt=0,
+        le=40,
+        description="Deviation of the final margin at tip-off.",
+        json_schema_extra={"unit": "points"},
     )
     total_mean: float = Field(
-        228.0, gt=0, le=400, description="Expected total where no line is known, points."
+        228.0,
+        gt=0,
+        le=400,
+        description="Expected total where no line is known.",
+        json_schema_extra={"unit": "points"},
     )
     total_sd: float = Field(
-        18.5, gt=0, le=60, description="Deviation of the final total at tip-off, points."
+        18.5,
+        gt=0,
+        le=60,
+        description="Deviation of the final total at tip-off.",
+        json_schema_extra={"unit": "points"},
     )
     unknown_sd: float = Field(
-        6.0, ge=0, le=20, description="Extra deviation where no pregame line is known, points."
+        6.0,
+        ge=0,
+        le=20,
+        description="Extra deviation where no pregame line is known.",
+        json_schema_extra={"unit": "points"},
     )
     late_growth: float = Field(
         0.9, ge=0, le=3, description="How much faster variance accrues late in the game."
     )
     ball_points: float = Field(
-        0.4, ge=0, le=2, description="What having the ball is worth, points."
+        0.4,
+        ge=0,
+        le=2,
+        description="What having the ball is worth.",
+        json_schema_extra={"unit": "points"},
     )
     noise_floor: float = Field(
-        1.1, ge=0, le=10, description="Deviation that the last possessions keep, points."
+        1.1,
+        ge=0,
+        le=10,
+        description="Deviation that the last possessions keep.",
+        json_schema_extra={"unit": "points"},
     )
 
 

@@ -30,19 +30,39 @@ class NflParameters(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     home_edge: float = Field(
-        2.0, ge=-10, le=10, description="Expected home margin where no line is known, points."
+        2.0,
+        ge=-10,
+        le=10,
+        description="Expected home margin where no line is known.",
+        json_schema_extra={"unit": "points"},
     )
     margin_sd: float = Field(
-        13.2, gt=0, le=40, description="Deviation of the final margin at kickoff, points."
+        13.2,
+        gt=0,
+        le=40,
+        description="Deviation of the final margin at kickoff.",
+        json_schema_extra={"unit": "points"},
     )
     total_mean: float = Field(
-        45.0, gt=0, le=120, description="Expected total where no line is known, points."
+        45.0,
+        gt=0,
+        le=120,
+        description="Expected total where no line is known.",
+        json_schema_extra={"unit": "points"},
     )
     total_sd: float = Field(
-        13.3, gt=0, le=40, description="Deviation of the final total at kickoff, points."
+        13.3,
+        gt=0,
+        le=40,
+        description="Deviation of the final total at kickoff.",
+        json_schema_extra={"unit": "points"},
     )
     unknown_sd: float = Field(
-        6.0, ge=0, le=20, description="Extra deviation where no pregame line is known, points."
+        6.0,
+        ge=0,
+        le=20,
+        description="Extra deviation where no pregame line is known.",
+        json_schema_extra={"unit": "points"},
     )
     late_growth: float = Field(
         0.35, ge=0, le=3, description="How much faster variance accrues late in the game."
@@ -51,7 +71,11 @@ class NflParameters(BaseModel):
         0.9, ge=0, le=1.5, description="Share of the drive's expected points that counts."
     )
     noise_floor: float = Field(
-        2.7, ge=0, le=10, description="Deviation that a drive in the last minutes keeps, points."
+        2.7,
+        ge=0,
+        le=10,
+        description="Deviation that a drive in the last minutes keeps.",
+        json_schema_extra={"unit": "points"},
     )
 
 

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -41,10 +42,13 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         number: Line number, from 0.
-        stage, position: What turned it away, and its place in the input; together they are unique.
+        stage: What turned it away.
+        position: Its place in the input; with `stage` it is unique.
         ingest_us: Recorded time at which it came.
-        code, reason: Number and name of the reason.
-        field, rule: Name of the field or rule at fault, else empty.
+        code: Number of the reason.
+        reason: Name of the reason.
+        field: Name of the field at fault, else empty.
+        rule: Name of the rule that said no, else empty.
         text: What else is known.
         plan: Logic digest of the plan that turned it away.
         payload: The original bytes, in base64.
@@ -86,9 +90,7 @@ class DeadLetters:
     ) -> None:
         self.name = name
         self._path = path
-        self._fields = fields
-        self._rules = rules
-        self._plan = plan
+        self._letters = Letters(fields, rules, plan)
         self._lines = AppendedLines(path)
         self._had: dict[str, NDArray[np.int64]] = {}
         self._number = 0
@@ -140,11 +142,32 @@ class DeadLetters:
         if had is not None:
             new &= ~np.isin(rejects.position, had)
         return [
-            self._encoder.encode(self._letter(rejects, row, number + at))
+            self._encoder.encode(self._letters.letter(rejects, row, number + at))
             for at, row in enumerate(np.flatnonzero(new).tolist())
         ]
 
-    def _letter(self, rejects: Rejects, row: int, number: int) -> DeadLetter:
+
+@dataclass(frozen=True, slots=True)
+class Letters:
+    """Makes dead letters of rejects.
+
+    Attributes:
+        fields: Names of the plan's columns, by index.
+        rules: Names of the plan's rules, by index.
+        plan: Logic digest of the plan.
+    """
+
+    fields: Sequence[str]
+    rules: Sequence[str]
+    plan: str
+
+    def of(self, rejects: Rejects) -> Iterator[DeadLetter]:
+        """Yield a letter for every reject but duplicates, numbered by its place in the input."""
+        for row in np.flatnonzero(~np.isin(rejects.reason, COUNTED)).tolist():
+            yield self.letter(rejects, row, int(rejects.position[row]))
+
+    def letter(self, rejects: Rejects, row: int, number: int) -> DeadLetter:
+        """Return the letter of one row."""
         reason, detail = Reason(int(rejects.reason[row])), int(rejects.detail[row])
         return DeadLetter(
             number=number,
@@ -153,10 +176,10 @@ class DeadLetters:
             ingest_us=int(rejects.ingest_us[row]),
             code=reason.value,
             reason=reason.name,
-            field=_name(self._fields, detail) if reason in FIELD_REASONS else "",
-            rule=_name(self._rules, detail) if reason in RULE_REASONS else "",
+            field=_name(self.fields, detail) if reason in FIELD_REASONS else "",
+            rule=_name(self.rules, detail) if reason in RULE_REASONS else "",
             text=rejects.text[row] if rejects.text else "",
-            plan=self._plan,
+            plan=self.plan,
             payload=base64.b64encode(rejects.payloads[row]).decode(),
         )
 

@@ -14,7 +14,7 @@ import os
 import shutil
 import struct
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +22,7 @@ from typing import Any
 
 from oddspipe.core.clock import Clock, SystemClock
 from oddspipe.core.errors import StateError
+from oddspipe.core.stages.protocol import Frozen
 
 MAGIC = b"ODDSNAP1"
 KEPT = 2
@@ -170,7 +171,7 @@ class StateFolder:
                 continue
             yield content
 
-    def prepare(self, position: int, parts: Sequence[bytes]) -> None:
+    def prepare(self, position: int, parts: Frozen) -> None:
         """Write a snapshot and flush it to the disk, under a name that is not yet valid."""
         digest = hashlib.sha256()
         for part in parts:
@@ -206,7 +207,7 @@ def _sound(path: Path) -> bytes | None:
     return content if whole and hashlib.sha256(content).digest() == digest else None
 
 
-def _write(path: Path, parts: Sequence[bytes]) -> None:
+def _write(path: Path, parts: Frozen) -> None:
     with path.open("wb") as file:
         for part in parts:
             file.write(part)
@@ -214,7 +215,7 @@ def _write(path: Path, parts: Sequence[bytes]) -> None:
         os.fsync(file.fileno())
 
 
-def _replace(path: Path, parts: Sequence[bytes]) -> None:
+def _replace(path: Path, parts: Frozen) -> None:
     fresh = path.with_name(path.name + ".new")
     _write(fresh, parts)
     fresh.rename(path)

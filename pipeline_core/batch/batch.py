@@ -55,15 +55,20 @@ class Payloads:
 
     def part(self, start: int, stop: int) -> "Payloads":
         """Return payloads `start` to `stop`, sharing the buffer."""
+        positions = self.positions[start:stop]
+        unmapped = self.unmapped
+        if unmapped and len(positions):
+            first, last = int(positions[0]), int(positions[-1])
+            unmapped = {at: why for at, why in unmapped.items() if first <= at <= last}
         return Payloads(
             self.data,
             self.starts[start:stop],
             self.ends[start:stop],
             self.ingest_us[start:stop],
-            self.positions[start:stop],
+            positions,
             self.arrived_ns,
             self.token,
-            self.unmapped,
+            unmapped,
         )
 
     @staticmethod
@@ -112,7 +117,7 @@ class Batch:
 
     def __len__(self) -> int:
         """Return the number of rows."""
-        return self.words.shape[1]
+        return int(self.words.shape[1])
 
     def take(self, rows: NDArray[np.int64]) -> "Batch":
         """Return these rows in this order, sharing the buffer."""
@@ -131,7 +136,8 @@ class Batch:
 
     def doubles(self, column: int) -> NDArray[np.float64]:
         """Return a column of doubles, without a copy."""
-        return self.words[column].view(np.float64)
+        seen: NDArray[np.float64] = self.words[column].view(np.float64)
+        return seen
 
     def bytes_of(self, column: int, row: int) -> bytes:
         """Return the bytes value of one row of a bytes column."""

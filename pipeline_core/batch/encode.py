@@ -58,6 +58,20 @@ class Encoder:
         return encode(np.ascontiguousarray(words), present, self._wire, names, side)
 
 
+def with_originals(
+    encoded: Encoded, made: NDArray[np.int64], stay: NDArray[np.int64], originals: Sequence[bytes]
+) -> Encoded:
+    """Return envelopes at the places `made` and original bytes at the places `stay`."""
+    data, starts, ends = encoded
+    lengths = np.fromiter(map(len, originals), np.int64, len(originals))
+    upto = np.cumsum(lengths) + len(data)
+    first = np.empty(len(made) + len(stay), np.int64)
+    last = np.empty_like(first)
+    first[made], last[made] = starts, ends
+    first[stay], last[stay] = upto - lengths, upto
+    return np.concatenate([data, np.frombuffer(b"".join(originals), np.uint8)]), first, last
+
+
 def _tag(column: Column) -> int:
     return column.number << 3 | _WIRE[column.type][1]
 

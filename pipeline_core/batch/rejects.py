@@ -11,6 +11,7 @@ class Reason(IntEnum):
     """Why a row did not go on; the numbers are those of `ext` and of stored dead letters."""
 
     OK = 0
+    """The row went on."""
     TRUNCATED = 1
     """The payload ends inside a field."""
     MALFORMED = 2
@@ -18,13 +19,17 @@ class Reason(IntEnum):
     WRONG_WIRE_TYPE = 3
     """A known field with another wire type than the spec gives it."""
     BAD_UTF8 = 4
+    """A text field whose bytes are not UTF-8."""
     OVERSIZED = 5
     """A payload, string or bytes field above its limit."""
     MISSING_FIELD = 6
+    """A field that the event must have is absent."""
     OUT_OF_RANGE = 7
+    """A number outside the range that the spec gives the field."""
     NOT_FINITE = 8
     """NaN or infinite."""
     UNKNOWN_ENUM = 9
+    """A number that the spec gives no name."""
     TOO_MANY_IDS = 10
     """A column of names is full: more distinct ids than the plan allows."""
     RULE = 11
@@ -47,8 +52,6 @@ class Reason(IntEnum):
     """A correction or delete of an event that the game does not have."""
     PLUGIN = 20
     """The model raised, hung or returned something unusable on this game's state."""
-    UNKNOWN_GAME = 21
-    """Not in the schedule, and the spec admits scheduled games only."""
 
 
 COUNTED_ONLY = frozenset({Reason.DUPLICATE})

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from oddspipe.core.plan.checks.cases import case_problems
 from oddspipe.core.plan.checks.event import event_problems
 from oddspipe.core.plan.checks.expressions import expression_problems, scope_of
-from oddspipe.core.plan.checks.near import near
 from oddspipe.core.plan.checks.odds import odds_problems
 from oddspipe.core.plan.checks.timing import timing_problems
 from oddspipe.core.plan.columns import layout_of
@@ -22,21 +21,6 @@ def check(spec: SportSpec, platform: PlatformSpec | None = None) -> list[Problem
         platform: The platform that it runs on; without it, workers and brokers are not checked.
     """
     return list(_problems(spec, platform))
-
-
-def check_platform(platform: PlatformSpec, sports: tuple[str, ...]) -> list[Problem]:
-    """Return what is wrong with a platform, given the names of the sports that there are."""
-    return [
-        Problem(
-            "partner.sport",
-            ("partners", name, "sports", index),
-            f"There is no sport {sport!r}.",
-            near(sport, sports),
-        )
-        for name, partner in platform.partners.items()
-        for index, sport in enumerate(partner.sports)
-        if sports and sport not in sports
-    ]
 
 
 def _problems(spec: SportSpec, platform: PlatformSpec | None) -> Iterator[Problem]:

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import count
 
 from oddspipe.core.batch.layout import Column, Layout, envelope
 from oddspipe.core.names import FieldType, Kind
 from oddspipe.core.parts import KindPlan
-from oddspipe.core.spec.model import EventField, EventSpec, OwnKind, SportSpec
+from oddspipe.core.spec.model import MAX_FIELD_NUMBER, EventField, EventSpec, OwnKind, SportSpec
 
 MADE_BY_US = frozenset({Kind.UNKNOWN, Kind.HEARTBEAT, Kind.TICK})
 """Kinds that no spec names: timers are always admitted."""
@@ -30,6 +31,7 @@ TYPE_RANGE: dict[FieldType, tuple[int, int]] = {
 def kinds_of(event: EventSpec) -> tuple[KindPlan, ...]:
     """Return the kinds that a sport names, by number; those that do not exist are left out."""
     kinds: dict[int, KindPlan] = {}
+    names: set[str] = set()
     for entry in event.kinds:
         if isinstance(entry, OwnKind):
             kind = KindPlan(entry.name, entry.number, FIXED_KINDS[entry.like])
@@ -37,7 +39,9 @@ def kinds_of(event: EventSpec) -> tuple[KindPlan, ...]:
             kind = KindPlan(entry, FIXED_KINDS[entry], FIXED_KINDS[entry])
         else:
             continue
-        kinds.setdefault(kind.number, kind)
+        if kind.name not in names:
+            kinds.setdefault(kind.number, kind)
+        names.add(kind.name)
     return tuple(kinds[number] for number in sorted(kinds))
 
 
@@ -56,7 +60,11 @@ def envelope_names() -> frozenset[str]:
 
 
 def layout_of(spec: SportSpec) -> Layout:
-    """Return the columns of a sport's events; own fields without number or type are left out."""
+    """Return the columns of a sport's events.
+
+    Own fields without a type are left out; one whose number is missing or taken gets another, so
+    that a faulty spec can be checked further.
+    """
     return Layout((*envelope_of(spec.event), *_own_columns(spec.event)))
 
 
@@ -64,11 +72,14 @@ def _own_columns(event: EventSpec) -> Iterator[Column]:
     fixed = envelope_names()
     taken: set[int] = set()
     own = [(name, field) for name, field in event.fields.items() if name not in fixed]
+    spare = count(MAX_FIELD_NUMBER, -1)
     for name, field in sorted(own, key=lambda pair: pair[1].number or 0):
-        if field.number is None or field.type is None or field.number in taken:
-            continue
-        taken.add(field.number)
-        yield _own(name, field.number, field.type, field)
+        number = field.number
+        if number is None or number in taken:
+            number = next(spare)
+        taken.add(number)
+        if field.type is not None:
+            yield _own(name, number, field.type, field)
 
 
 def _own(name: str, number: int, kind: FieldType, field: EventField) -> Column:

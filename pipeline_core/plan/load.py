@@ -1,39 +1,50 @@
 """From the words of a command to a plan: finds the files, reads them, says all that is wrong."""
 
-import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
-from importlib.resources import as_file, files
 from pathlib import Path
+from typing import Generic
 
-from oddspipe.core.errors import PluginError, SpecError, UsageError
-from oddspipe.core.plan.check import check
-from oddspipe.core.plan.checks.near import near
+from oddspipe.core.errors import SpecError, UsageError
+from oddspipe.core.near import near
+from oddspipe.core.plan.checks.platform import platform_problems
 from oddspipe.core.plan.model import Plan
-from oddspipe.core.plan.resolve import planned
+from oddspipe.core.plan.sports import existing, find_spec
 from oddspipe.core.problem import Problem
-from oddspipe.core.spec.diagnose import Model, typed
 from oddspipe.core.spec.document import Diagnostic, Document
 from oddspipe.core.spec.loader import load
 from oddspipe.core.spec.model import SportSpec
+from oddspipe.core.spec.packaged import packaged_file
 from oddspipe.core.spec.platform import PlatformSpec
-
-SPORTS_GROUP = "oddspipe.sports"
-"""Entry points of packages that bring a spec: name = "package:file.yaml"."""
+from oddspipe.core.spec.stand_in import platform_stand_in, sport_stand_in
+from oddspipe.core.spec.typed import Model, Typed, typed
 
 
 @dataclass(frozen=True, slots=True)
-class ReadSpec:
-    """A sport file that was read: where from, what is wrong, and the typed spec if it is sound."""
+class ReadFile(Generic[Model]):
+    """A file that was read: where from, what is wrong, and the typed spec if it is sound.
+
+    Attributes:
+        document: The file and what it extends.
+        spec: What it says; of a faulty file only good for further checks.
+        problems: Everything that is wrong with it but for the faults of the text.
+    """
 
     document: Document
-    spec: SportSpec | None
+    spec: Model | None
     problems: list[Problem] = field(default_factory=list)
 
     def diagnostics(self) -> list[Diagnostic]:
         """Return everything that is wrong, in file order, each with its place."""
         return self.document.diagnostics(self.problems)
+
+    def is_sound(self) -> bool:
+        """Say whether nothing is wrong that would keep the file from being used."""
+        return all(one.severity != "error" for one in self.diagnostics())
+
+
+ReadSpec = ReadFile[SportSpec]
+"""A sport file that was read."""
 
 
 def plan_for(
@@ -61,11 +72,10 @@ def plan_for(
         raise UsageError(
             f"there is no environment {environment!r}", hint=near(environment, place.environments)
         )
+    from oddspipe.core.plan.resolve import planned  # noqa: PLC0415 - loads Polars
+
     read = read_spec(find_spec(sport), place, environ=environ)
-    _refuse(read.document, read.problems)
-    if read.spec is None:
-        raise SpecError(f"{read.document.file}: too much is missing to make a plan")
-    return planned(read.spec, place, environment)
+    return planned(_sound(read), place, environment)
 
 
 def read_spec(
@@ -73,15 +83,54 @@ def read_spec(
 ) -> ReadSpec:
     """Read one sport file and find everything that is wrong with it.
 
+    Args:
+        file: The file.
+        platform: A sound platform; without one, workers and brokers are not checked.
+        environ: Environment variables that values may come from; the process's own by default.
+
     Raises:
         UsageError: The file cannot be read.
     """
     document = load(file, environ=environ)
-    done = typed(document.plain(), SportSpec)
+    done = typed(document.plain(), SportSpec, sport_stand_in())
+    problems = list(done.problems)
+    if done.spec is None or "*" in document.lost:
+        problems.append(_all_skipped())
+    else:
+        problems += _crossed(document, done, done.spec, platform)
+    return _read(document, done, problems)
+
+
+def sound_spec(file: Path) -> tuple[Document, SportSpec]:
+    """Read a sport file that must be without faults.
+
+    Raises:
+        SpecError: It has some; the message gives each with file, line and column.
+        UsageError: It cannot be read.
+    """
+    read = read_spec(file)
+    return read.document, _sound(read)
+
+
+def read_platform_file(
+    file: Path, sports: Iterable[str] = (), *, environ: Mapping[str, str] | None = None
+) -> ReadFile[PlatformSpec]:
+    """Read one platform file and find everything that is wrong with it.
+
+    Args:
+        file: The file.
+        sports: Names of the sports that there are.
+        environ: As in `read_spec`.
+
+    Raises:
+        UsageError: The file cannot be read.
+    """
+    document = load(file, environ=environ)
+    done = typed(document.plain(), PlatformSpec, platform_stand_in())
     problems = list(done.problems)
     if done.spec is not None:
-        problems += check(done.spec, platform)
-    return ReadSpec(document, done.spec, problems)
+        problems += done.placed(platform_problems(done.spec, tuple(sports)))
+    return _read(document, done, problems)
 
 
 def read_platform(
@@ -93,35 +142,7 @@ def read_platform(
         SpecError: It has faults.
         UsageError: It cannot be read.
     """
-    document, platform, problems = _typed_file(find_platform(file), PlatformSpec, environ)
-    _refuse(document, problems)
-    if platform is None:
-        raise SpecError(f"{document.file}: not a platform file")
-    return platform
-
-
-def find_spec(sport: str | Path) -> Path:
-    """Return the file of a sport.
-
-    Looked for in this order: the path itself, `./sports/<name>.yaml`, a spec that an installed
-    package brings under that name, and the specs that come with oddspipe.
-
-    Raises:
-        UsageError: There is none.
-        PluginError: Two packages bring a spec under that name.
-    """
-    if isinstance(sport, Path) or sport.endswith((".yaml", ".yml")):
-        return _existing(Path(sport))
-    here = Path("sports") / f"{sport}.yaml"
-    if here.is_file():
-        return here
-    brought = _brought(sport)
-    if brought is not None:
-        return brought
-    packaged = packaged_folder() / f"{sport}.yaml"
-    if packaged.is_file():
-        return packaged
-    raise UsageError(f"there is no sport {sport!r}", hint=near(sport, sports()))
+    return _sound(read_platform_file(find_platform(file), environ=environ))
 
 
 def find_platform(file: Path | None = None) -> Path:
@@ -131,62 +152,43 @@ def find_platform(file: Path | None = None) -> Path:
         UsageError: The given one does not exist.
     """
     if file is not None:
-        return _existing(file)
+        return existing(file)
     here = Path("platform.yaml")
-    return here if here.is_file() else packaged_folder() / "platform.yaml"
+    if here.is_file():
+        return here
+    return existing(packaged_file("oddspipe.sports:shared/platform.yaml") or here)
 
 
-def sports() -> tuple[str, ...]:
-    """Return the names of all sports that a command may name, sorted."""
-    names = {one.name for one in entry_points(group=SPORTS_GROUP)}
-    for folder in (Path("sports"), packaged_folder()):
-        names |= {one.stem for one in folder.glob("*.yaml")}
-    return tuple(sorted(names - {"platform"}))
+def _crossed(
+    document: Document, done: Typed[SportSpec], spec: SportSpec, platform: PlatformSpec | None
+) -> Iterator[Problem]:
+    """Yield what the cross-checks find, and what they could not find for other faults."""
+    from oddspipe.core.plan.check import check  # noqa: PLC0415 - SQL loads Polars
+    from oddspipe.core.plan.checks.doubt import settled  # noqa: PLC0415 - goes with it
+
+    gone = frozenset(done.gone | document.unread())
+    return settled(done.placed(check(spec, platform)), gone, document.called)
 
 
-def packaged_folder() -> Path:
-    """Return the folder of the specs that come with oddspipe."""
-    with as_file(files("oddspipe.sports")) as folder:
-        return folder
+def _all_skipped() -> Problem:
+    message = "Not checked: whether the parts fit together, since not all of them could be read."
+    return Problem("check.skipped", (), message, severity="skipped")
 
 
-def _brought(sport: str) -> Path | None:
-    found = {one.value: one for one in entry_points(group=SPORTS_GROUP, name=sport)}
-    if len(found) > 1:
-        claims = ", ".join(sorted(found))
-        raise PluginError(
-            f"several packages bring a spec {sport!r}: {claims}", hint="Uninstall all but one."
-        )
-    if not found:
-        return None
-    package, _, name = next(iter(found)).partition(":")
-    try:
-        with as_file(files(package) / f"{name}.yaml") as path:
-            return _existing(path)
-    except (ModuleNotFoundError, UsageError) as error:
-        raise PluginError(
-            f"the spec {sport!r} should be {name}.yaml in package {package!r}; it is not there"
-        ) from error
+def _read(document: Document, done: Typed[Model], problems: Iterable[Problem]) -> ReadFile[Model]:
+    kept = [one for one in problems if one.severity == "skipped" or not document.hides(one)]
+    return ReadFile(document, done.spec, kept)
 
 
-def _existing(path: Path) -> Path:
-    if path.is_file():
-        return path
-    others = [one.name for one in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
-    raise UsageError(f"there is no file {os.fspath(path)!r}", hint=near(path.name, others))
+def _sound(read: ReadFile[Model]) -> Model:
+    """Return the spec of a file without faults.
 
-
-def _typed_file(
-    file: Path, model: type[Model], environ: Mapping[str, str] | None
-) -> tuple[Document, Model | None, list[Problem]]:
-    document = load(file, environ=environ)
-    done = typed(document.plain(), model)
-    return document, done.spec, list(done.problems)
-
-
-def _refuse(document: Document, problems: list[Problem]) -> None:
-    wrong = [one for one in document.diagnostics(problems) if one.severity == "error"]
-    if wrong:
+    Raises:
+        SpecError: It has some; the message gives each with file, line and column.
+    """
+    wrong = [one for one in read.diagnostics() if one.severity == "error"]
+    if wrong or read.spec is None:
         lines = [f"{one.place}: {one.message} [{one.code}]" for one in wrong]
-        hint = f"`oddspipe validate {document.file}` says more."
+        hint = f"`oddspipe validate {read.document.file}` says more."
         raise SpecError("\n".join(lines), hint=wrong[0].hint if len(wrong) == 1 else hint)
+    return read.spec

@@ -1,6 +1,6 @@
 """The plan: one sport, resolved and cross-checked; all that a run and a rendering read."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from oddspipe.core.batch.layout import Layout
@@ -16,6 +16,7 @@ from oddspipe.core.parts import (
     OddsPlan,
     Order,
     Owner,
+    Retired,
     Rule,
     Schedule,
     SinkPlan,
@@ -50,5 +51,6 @@ class Plan:
     snapshot_interval_us: int
     tests: tuple[dict[str, Any], ...]
     deployment: Deployment
+    retired: Retired = field(default_factory=Retired)
     logic_digest: str = ""
     deployment_digest: str = ""

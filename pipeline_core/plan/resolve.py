@@ -1,11 +1,18 @@
-"""From a typed spec and platform to a plan: everything resolved, nothing left to look up."""
+"""From a typed spec and platform to a plan: everything resolved, nothing left to look up.
 
+Mappings of the spec come in an order of our own, so that the order of keys in a file decides
+nothing: neither the digests, nor the layout of a snapshot, nor a byte of the odds.
+"""
+
+from collections.abc import Mapping
+from graphlib import TopologicalSorter
 from typing import Any
 
 from oddspipe.core.batch.layout import Layout
 from oddspipe.core.batch.sql import columns_of
 from oddspipe.core.errors import SpecError, UsageError
 from oddspipe.core.names import Market
+from oddspipe.core.near import near
 from oddspipe.core.parts import (
     Deployment,
     DerivedColumn,
@@ -23,6 +30,7 @@ from oddspipe.core.parts import (
     Phase,
     RecordedEvent,
     Recording,
+    Retired,
     Rule,
     Schedule,
     SinkPlan,
@@ -30,19 +38,19 @@ from oddspipe.core.parts import (
 )
 from oddspipe.core.plan.check import check
 from oddspipe.core.plan.checks.expressions import WAS
-from oddspipe.core.plan.checks.near import near
 from oddspipe.core.plan.checks.odds import kept_by, market_of
 from oddspipe.core.plan.columns import FIXED_KINDS, kinds_of, layout_of
 from oddspipe.core.plan.digest import with_digests
 from oddspipe.core.plan.model import Plan
 from oddspipe.core.ports.registry import load_model
 from oddspipe.core.spec.feed import FeedSpec, RecordedEventSpec, RecordingSpec
-from oddspipe.core.spec.model import ModelSpec, SportSpec
+from oddspipe.core.spec.model import ModelSpec, RetiredSpec, SportSpec
 from oddspipe.core.spec.odds import MarketSpec, OddsSpec
 from oddspipe.core.spec.platform import EnvironmentSpec, PlatformSpec
 from oddspipe.core.spec.sinks import Sink
 
 _HALF_POINT = 0.5
+_MARKETS = tuple(Market)
 
 
 def resolve(spec: SportSpec, platform: PlatformSpec, environment: str) -> Plan:
@@ -93,7 +101,7 @@ def planned(spec: SportSpec, platform: PlatformSpec, environment: str) -> Plan:
                 spec.order.max_gap,
             ),
             state=_state(spec, layout, kinds),
-            derived=tuple(DerivedColumn(name, sql) for name, sql in spec.state.derive.items()),
+            derived=_derived(spec.state.derive),
             model=_model(spec.model),
             odds=_odds(spec.odds, kinds),
             sinks=tuple(_sink(name, sink) for name, sink in spec.sinks.items()),
@@ -108,6 +116,7 @@ def planned(spec: SportSpec, platform: PlatformSpec, environment: str) -> Plan:
                 spec.feed.protocol if place.source == "feed" else place.source,
                 _values(spec, platform, place),
             ),
+            retired=_retired(spec.event.retired),
         )
     )
 
@@ -124,6 +133,17 @@ def _values(spec: SportSpec, platform: PlatformSpec, place: EnvironmentSpec) -> 
         "owners": {name: owner.plain() for name, owner in platform.owners.items()},
         "prices": platform.prices.plain(),
     }
+
+
+def _retired(spec: RetiredSpec) -> Retired:
+    def by_number(pairs: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
+        return tuple(sorted(pairs.items(), key=lambda pair: pair[1]))
+
+    return Retired(
+        by_number(spec.fields),
+        by_number(spec.kinds),
+        tuple((field, by_number(values)) for field, values in sorted(spec.values.items())),
+    )
 
 
 def _numbers(names: tuple[str, ...], kinds: tuple[KindPlan, ...]) -> tuple[int, ...]:
@@ -155,8 +175,26 @@ def _state(spec: SportSpec, layout: Layout, kinds: tuple[KindPlan, ...]) -> tupl
             default=column.default,
             where=column.where,
         )
-        for name, column in spec.state.columns.items()
+        for name, column in sorted(spec.state.columns.items())
     )
+
+
+def _derived(columns: Mapping[str, str]) -> tuple[DerivedColumn, ...]:
+    """Put each column behind those it reads, else by name: the order of the file decides nothing.
+
+    >>> [column.name for column in _derived({"lead": "home - away", "big": "lead > 9"})]
+    ['lead', 'big']
+    """
+    sorter = TopologicalSorter(
+        {name: columns.keys() & set(columns_of(sql)) for name, sql in columns.items()}
+    )
+    sorter.prepare()
+    placed: list[str] = []
+    while sorter.is_active():
+        ready = sorted(sorter.get_ready())
+        placed += ready
+        sorter.done(*ready)
+    return tuple(DerivedColumn(name, columns[name]) for name in placed)
 
 
 def _model(spec: ModelSpec) -> ModelPlan:
@@ -166,14 +204,20 @@ def _model(spec: ModelSpec) -> ModelPlan:
 
 
 def _odds(spec: OddsSpec, kinds: tuple[KindPlan, ...]) -> OddsPlan:
+    markets = [_market(name, market, spec) for name, market in spec.markets.items()]
     return OddsPlan(
-        markets=tuple(_market(name, market, spec) for name, market in spec.markets.items()),
+        markets=tuple(sorted(markets, key=_place)),
         formats=spec.formats,
         at_once=_numbers(spec.cadence.at_once, kinds),
         conflate_us=spec.cadence.conflate,
         stale_after_us=spec.stale_after,
         guards=tuple(Guard(guard.name, guard.suspend_when) for guard in spec.guards),
     )
+
+
+def _place(market: MarketPlan) -> tuple[bool, str, int]:
+    """Return the place of a market on a board: the whole game first."""
+    return market.scope != "game", market.scope, _MARKETS.index(market.market)
 
 
 def _market(name: str, entry: MarketSpec, odds: OddsSpec) -> MarketPlan:
@@ -230,14 +274,14 @@ def _feed(feed: FeedSpec, place: EnvironmentSpec) -> FeedPlan:
         key=feed.key,
         retention_us=feed.retention,
         options={key: value for key, value in plain.items() if key not in _FEED_KEYS},
-        payload=tuple(feed.payload.items()),
+        payload=tuple(sorted(feed.payload.items())),
         mapping=tuple(_recorded(event) for event in feed.mapping),
         recording=None if feed.recording is None else _recording(feed.recording),
     )
 
 
 def _recorded(event: RecordedEventSpec) -> RecordedEvent:
-    return RecordedEvent(event.kind, event.where, tuple(event.fields.items()))
+    return RecordedEvent(event.kind, event.where, tuple(sorted(event.fields.items())))
 
 
 def _recording(spec: RecordingSpec) -> Recording:
@@ -282,5 +326,5 @@ def _made_game(spec: SportSpec) -> MadeGame:
         game_us=made.length,
         points=tuple(sorted(made.points.items())),
         draw=made.draw,
-        pregame=tuple((name, one.mean, one.sd) for name, one in made.pregame.items()),
+        pregame=tuple((name, one.mean, one.sd) for name, one in sorted(made.pregame.items())),
     )

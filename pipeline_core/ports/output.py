@@ -65,6 +65,14 @@ class Odds:
         """Return the number of messages."""
         return len(self.game)
 
+    @staticmethod
+    def none() -> "Odds":
+        """Return no messages."""
+        whole, real, flag = np.empty(0, np.int64), np.empty(0), np.empty(0, np.bool_)
+        return Odds(
+            *(whole,) * 9, [], *(whole,) * 4, *([],) * 4, real, flag, real, real, real, whole
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Rollups:

@@ -5,15 +5,22 @@ import re
 from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from oddspipe.core.errors import PluginError
-from oddspipe.core.ports.model import OddsModel
+from oddspipe.core.names import Guarantee
 
-Group = Literal["models", "sources", "sinks"]
+if TYPE_CHECKING:  # they load NumPy
+    from oddspipe.core.ports.model import OddsModel
+    from oddspipe.core.ports.sink import SinkPlugin
+
+Group = Literal["models", "sources", "sinks", "sports"]
+"""What packages may bring: plug-ins of three kinds, and the spec files of sports."""
+
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _MODEL_MEMBERS = ("version", "scopes", "inputs", "Parameters", "price")
+_SINK_MEMBERS = ("keeps", "Parameters", "open", "write", "refresh", "close")
 
 
 def installed(group: Group) -> tuple[str, ...]:
@@ -21,7 +28,7 @@ def installed(group: Group) -> tuple[str, ...]:
 
     Names that are not `[a-z][a-z0-9_]*` are left out: no spec can name them.
     """
-    return tuple(sorted({one.name for one in _entries(group) if _NAME.fullmatch(one.name)}))
+    return tuple(sorted({one.name for one in entries(group) if _NAME.fullmatch(one.name)}))
 
 
 def origin(group: Group, name: str) -> str:
@@ -32,6 +39,15 @@ def origin(group: Group, name: str) -> str:
     """
     found = _find(group, name)
     return f"{found.dist.name} {found.dist.version}" if found.dist else "(no distribution)"
+
+
+def reference(group: Group, name: str) -> str:
+    """Return what an entry point says, e.g. `oddspipe.sports:nfl.yaml`; loads nothing.
+
+    Raises:
+        PluginError: It is not installed, or two distributions claim the name.
+    """
+    return _find(group, name).value
 
 
 def load(group: Group, name: str) -> Any:  # noqa: ANN401 - what a plug-in is, only its group says
@@ -50,21 +66,45 @@ def load(group: Group, name: str) -> Any:  # noqa: ANN401 - what a plug-in is, o
         ) from error
 
 
-def load_model(name: str) -> type[OddsModel]:
+def load_model(name: str) -> "type[OddsModel]":
     """Load an odds model and see that it has what a model must have.
 
     Raises:
         PluginError: As `load`; or it lacks a member of the protocol.
     """
-    model = load("models", name)
-    missing = [member for member in _MODEL_MEMBERS if not hasattr(model, member)]
-    if missing or not isinstance(model, type):
-        what = f"lacks {', '.join(missing)}" if missing else "is not a class"
+    return cast("type[OddsModel]", _complete("model", name, _MODEL_MEMBERS))
+
+
+def load_sink(name: str) -> "type[SinkPlugin]":
+    """Load a sink and see that it has what a sink must have.
+
+    Raises:
+        PluginError: As `load`; or it lacks a member of the protocol.
+    """
+    sink = _complete("sink", name, _SINK_MEMBERS)
+    if not isinstance(sink.keeps, Guarantee):
         raise PluginError(
-            f"model {name!r} {what}",
-            hint="A model is a class with version, scopes, inputs, Parameters and price().",
+            f"sink {name!r} does not say what it keeps",
+            hint="Its class says keeps = Guarantee.EFFECTIVELY_ONCE, or what it can.",
         )
-    return cast("type[OddsModel]", model)
+    return cast("type[SinkPlugin]", sink)
+
+
+def sink_guarantee(sink: "type[SinkPlugin]") -> Guarantee:
+    """Return what a sink of a package says that it keeps."""
+    return cast("Guarantee", sink.keeps)
+
+
+def _complete(what: Literal["model", "sink"], name: str, members: tuple[str, ...]) -> Any:  # noqa: ANN401
+    """Load a class and refuse one that lacks a member."""
+    found = load("models" if what == "model" else "sinks", name)
+    missing = [member for member in members if not hasattr(found, member)]
+    if missing or not isinstance(found, type):
+        lacks = f"lacks {', '.join(missing)}" if missing else "is not a class"
+        raise PluginError(
+            f"{what} {name!r} {lacks}", hint=f"A {what} is a class with {', '.join(members)}."
+        )
+    return found
 
 
 def _find(group: Group, name: str) -> EntryPoint:
@@ -73,14 +113,14 @@ def _find(group: Group, name: str) -> EntryPoint:
             f"{name!r} cannot be the name of a plug-in",
             hint="Lower case letters, digits and underscores, a letter first, at most 64.",
         )
-    claims = {(one.value, _dist(one)): one for one in _entries(group) if one.name == name}
+    claims = {(one.value, _dist(one)): one for one in entries(group) if one.name == name}
     if not claims:
         names = installed(group)
         close = difflib.get_close_matches(name, names, n=1)
         near = f"Did you mean {close[0]!r}? " if close else ""
         listing = ", ".join(names) or "none"
         raise PluginError(
-            f"no installed package gives a plug-in {name!r} of group oddspipe.{group}",
+            f"no installed package gives {name!r} in group oddspipe.{group}",
             hint=f"{near}Installed: {listing}.",
         )
     if len(claims) > 1:
@@ -97,6 +137,7 @@ def _dist(one: EntryPoint) -> str:
 
 
 @cache
-def _entries(group: Group) -> tuple[EntryPoint, ...]:
+def entries(group: Group) -> tuple[EntryPoint, ...]:
+    """Return the entry points of a group; a name may be claimed several times."""
     found: Iterable[EntryPoint] = entry_points(group=f"oddspipe.{group}")
     return tuple(found)

@@ -1,6 +1,10 @@
 """What a sink must do."""
 
-from typing import Protocol
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Protocol
+
+from pydantic import BaseModel
 
 from oddspipe.core.names import Guarantee
 from oddspipe.core.ports.output import Output
@@ -49,4 +53,31 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Flush and let go; may be called twice."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SinkPlace:
+    """Where a sink of a package is: what it may know of the run that it is in.
+
+    Attributes:
+        name: Name that the spec gives it.
+        sport: Name of the sport.
+        plan: Logic digest of the plan.
+        folder: State folder of the run; what it writes there outlives a crash.
+    """
+
+    name: str
+    sport: str
+    plan: str
+    folder: Path
+
+
+class SinkPlugin(Sink, Protocol):
+    """A sink that a package brings: made of its parameters and its place."""
+
+    Parameters: ClassVar[type[BaseModel]]
+
+    def __init__(self, parameters: BaseModel, place: SinkPlace) -> None:
+        """Take validated parameters, an instance of `Parameters`; connect to nothing yet."""
         ...

@@ -1,6 +1,6 @@
 """What a source must do."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from oddspipe.core.batch.batch import Payloads
 
@@ -48,4 +48,13 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Let go of connections and threads; may be called twice."""
+        ...
+
+
+@runtime_checkable
+class Erring(Protocol):
+    """A source that does wrong on demand, and says how often it did."""
+
+    def injected(self) -> dict[str, int]:
+        """Return how many faults of each name it has made so far, from its first payload on."""
         ...

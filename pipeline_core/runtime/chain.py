@@ -10,7 +10,7 @@ from oddspipe.core.stages.isolate import Prices
 from oddspipe.core.stages.normalise import Normalise
 from oddspipe.core.stages.order import GameOrder
 from oddspipe.core.stages.price import Price, PricePlan
-from oddspipe.core.stages.protocol import Account
+from oddspipe.core.stages.protocol import Account, Frozen
 
 
 class _Names(Mapping[int, Sequence[str]]):
@@ -73,9 +73,18 @@ class PartitionChain:
         """Return the books of the stages, in order."""
         return tuple(stage.account for stage in self._stages())
 
-    def snapshot(self) -> dict[str, bytes]:
+    def states(self) -> dict[str, dict[str, float]]:
+        """Return state and derived columns of every game seen so far, NaN where absent."""
+        names = self._normalise.strings[GAME_ID]
+        return {names[game]: state for game, state in self._price.states().items()}
+
+    def snapshot(self) -> dict[str, Frozen]:
         """Return the state of every stage, by its name."""
-        return {stage.account.stage: stage.snapshot() for stage in self._stages()}
+        return {
+            self._normalise.account.stage: (self._normalise.snapshot(),),
+            self._order.account.stage: self._order.snapshot_parts(),
+            self._price.account.stage: (self._price.snapshot(),),
+        }
 
     def restore(self, state: Mapping[str, bytes]) -> None:
         """Take up states that `snapshot` gave."""

@@ -19,7 +19,7 @@ from oddspipe.core.runtime.lane import Lane, Parcel
 from oddspipe.core.runtime.meter import Arrivals, Histogram
 from oddspipe.core.runtime.recover import Keeper, Snapshot
 from oddspipe.core.runtime.watch import Watch
-from oddspipe.core.stages.protocol import Account
+from oddspipe.core.stages.protocol import Account, Frozen
 
 WAIT_S = 0.02
 """How long the stages wait for input before they look after lanes and C again."""
@@ -42,7 +42,7 @@ class Chain(Protocol):
         """Return the books of the stages, in order."""
         ...
 
-    def snapshot(self) -> dict[str, bytes]:
+    def snapshot(self) -> dict[str, Frozen]:
         """Return the state of every stage, by its name."""
         ...
 
@@ -59,7 +59,6 @@ class Progress:
         position: Input position after the last step.
         committed: C: every sink has everything before it.
         silent_until: While `position` is below it, the input is read again without emitting.
-        first_odds_ns: Monotonic time at which the first odds were acknowledged; 0 before.
         recorded_us: Recorded time reached.
     """
 
@@ -69,7 +68,6 @@ class Progress:
     position: int = 0
     committed: int = 0
     silent_until: int = 0
-    first_odds_ns: int = 0
     recorded_us: int = 0
     events_before: int = 0
     phase: str = "starting"
@@ -136,7 +134,7 @@ class FusedRunner:
         progress.started_ns = self._clock.monotonic_ns()
         position = 0
         if snapshot is not None:
-            blobs = dict(snapshot.blobs)
+            blobs = {name: b"".join(parts) for name, parts in snapshot.blobs.items()}
             saved = blobs.pop(DIGEST_BLOB)
             self.boards, self.prices = _COUNTS.unpack_from(saved)
             self.digest.restore(saved[_COUNTS.size :])
@@ -152,16 +150,20 @@ class FusedRunner:
 
     def _loop(self, stop: StopSwitch) -> None:
         while not self.feed.over:
-            if stop.requested and self._deadline_ns is None:
-                self._deadline_ns = self._clock.monotonic_ns() + int(DRAIN_S * 1e9)
-                self.progress.phase = "draining"
-                self.feed.stop()
+            self._heed(stop)
             step = self.feed.next(WAIT_S)
             if step is not None:
-                self._advance(step)
+                self._advance(step, stop)
             self._settle()
 
-    def _advance(self, step: Step) -> None:
+    def _heed(self, stop: StopSwitch) -> None:
+        """Begin to drain when that is asked for, wherever the run is waiting."""
+        if stop.requested and self._deadline_ns is None:
+            self._deadline_ns = self._clock.monotonic_ns() + int(DRAIN_S * 1e9)
+            self.progress.phase = "draining"
+            self.feed.stop()
+
+    def _advance(self, step: Step, stop: StopSwitch) -> None:
         payloads = step.payloads
         output = self.chain.step(payloads)
         self.digest.update(output.odds, output.games)
@@ -177,16 +179,17 @@ class FusedRunner:
         if step.whole:
             self._token = payloads.token
         if output.position > progress.silent_until:
-            self._hand_out(output)
+            self._hand_out(output, stop)
         if step.whole and self.keeper.due():
             before = self._clock.monotonic_ns()
             self.keeper.offer(self._snapshot())
             progress.pauses.add(np.array([self._clock.monotonic_ns() - before]))
 
-    def _hand_out(self, output: Output) -> None:
+    def _hand_out(self, output: Output, stop: StopSwitch) -> None:
         parcel = Parcel(output, self._arrivals.of(output.odds.oldest_ingest_us), _size(output))
         for lane in self.lanes:
             while not lane.wait_for_room(WAIT_S) or lane.error is not None:
+                self._heed(stop)
                 self._settle()
             lane.put(parcel)
 
@@ -212,8 +215,6 @@ class FusedRunner:
         if reached > progress.committed:
             progress.committed = reached
             self.feed.source.acknowledge(reached)
-            if not progress.first_odds_ns and any(lane.odds_written for lane in self.lanes):
-                progress.first_odds_ns = self._clock.monotonic_ns()
         self.keeper.reached(progress.committed, at_once=at_once)
 
     def _finish(self, stop: StopSwitch) -> None:
@@ -221,8 +222,7 @@ class FusedRunner:
             lane.finish()
         for lane in self.lanes:
             while not lane.join(WAIT_S):
-                if stop.requested and self._deadline_ns is None:
-                    self._deadline_ns = self._clock.monotonic_ns() + int(DRAIN_S * 1e9)
+                self._heed(stop)
                 self._settle()
         self._settle()
         self._take_note(at_once=True)
@@ -258,7 +258,7 @@ class FusedRunner:
     def _snapshot(self) -> Snapshot:
         blobs = self.chain.snapshot()
         counts = _COUNTS.pack(self.boards, self.prices)
-        blobs[DIGEST_BLOB] = counts + self.digest.snapshot()
+        blobs[DIGEST_BLOB] = (counts + self.digest.snapshot(),)
         return Snapshot(self.progress.position, self._token, self._logic, blobs)
 
 

@@ -76,6 +76,7 @@ class Lane:
         self.latency = Histogram()
         self.written = 0
         self.odds_written = 0
+        self.first_odds_ns = 0
         self.retries = 0
         self.trouble = ""
         self.error: OddspipeError | None = None
@@ -229,6 +230,8 @@ class Lane:
         for parcel in parcels:
             self.latency.add(now - parcel.arrived_ns)
             self.odds_written += len(parcel.output.odds)
+        if self.odds_written and not self.first_odds_ns:
+            self.first_odds_ns = now
         with self._changed:
             for parcel in parcels:
                 self._waiting.popleft()

@@ -9,12 +9,14 @@ snapshot becomes valid only once C has reached its S: else outputs between C and
 import json
 import struct
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Protocol
 
 from oddspipe.core.clock import Clock
 from oddspipe.core.errors import StateError
+from oddspipe.core.stages.protocol import Frozen
 
 FORMAT = 1
 COMMIT_NS = 50_000_000
@@ -30,25 +32,25 @@ class Snapshot:
         position: S, the position of the next payload to read.
         token: The source's own resume token at S.
         logic: Logic digest of the plan; state of another plan is of no use.
-        blobs: State by name: one entry a stage, and `odds_digest`.
+        blobs: State by name, in parts: one entry a stage, and `odds_digest`.
     """
 
     position: int
     token: bytes
     logic: str
-    blobs: dict[str, bytes] = field(default_factory=dict)
+    blobs: dict[str, Frozen] = field(default_factory=dict)
 
-    def encode(self) -> list[bytes]:
-        """Return the parts of its file; big blobs are not copied."""
+    def encode(self) -> Frozen:
+        """Return the parts of its file; none is copied."""
         head = {
             "format": FORMAT,
             "position": self.position,
             "token": self.token.hex(),
             "logic": self.logic,
-            "blobs": [[name, len(blob)] for name, blob in self.blobs.items()],
+            "blobs": [[name, sum(map(len, parts))] for name, parts in self.blobs.items()],
         }
         text = json.dumps(head).encode()
-        return [_LENGTH.pack(len(text)), text, *self.blobs.values()]
+        return [_LENGTH.pack(len(text)), text, *chain.from_iterable(self.blobs.values())]
 
     @staticmethod
     def decode(content: bytes) -> "Snapshot":
@@ -62,9 +64,9 @@ class Snapshot:
         if head["format"] != FORMAT:
             raise StateError(f"a snapshot has format {head['format']}, this version {FORMAT}")
         at = _LENGTH.size + length
-        blobs = {}
+        blobs: dict[str, Frozen] = {}
         for name, size in head["blobs"]:
-            blobs[name] = content[at : at + size]
+            blobs[name] = (content[at : at + size],)
             at += size
         return Snapshot(head["position"], bytes.fromhex(head["token"]), head["logic"], blobs)
 
@@ -76,7 +78,7 @@ class StateStore(Protocol):
         """Yield the contents of valid snapshots, newest first; say which are damaged."""
         ...
 
-    def prepare(self, position: int, parts: Sequence[bytes]) -> None:
+    def prepare(self, position: int, parts: Frozen) -> None:
         """Write a snapshot durably, without making it valid."""
         ...
 

@@ -19,7 +19,7 @@ def report_of(runner: FusedRunner, *, process_started_ns: int) -> dict[str, Any]
     accounts = runner.chain.accounts
     seconds = max(progress.ended_ns - progress.started_ns, 1) / 1e9
     taken = accounts[0].taken
-    first_odds_ms = (progress.first_odds_ns - process_started_ns) / 1e6
+    first_odds_ns = min((ns for lane in runner.lanes if (ns := lane.first_odds_ns)), default=None)
     return {
         "seconds": round(seconds, 3),
         "events_in": taken,
@@ -35,7 +35,9 @@ def report_of(runner: FusedRunner, *, process_started_ns: int) -> dict[str, Any]
         "peak_rss_mb": round(peak_rss_mb(), 1),
         "rss_mb": round(rss_mb(), 1),
         "games": len(runner.watch.games),
-        "start_to_first_odds_ms": round(first_odds_ms, 1) if progress.first_odds_ns else None,
+        "start_to_first_odds_ms": (
+            round((first_odds_ns - process_started_ns) / 1e6, 1) if first_odds_ns else None
+        ),
         "position": progress.committed,
         "snapshots": runner.keeper.saved,
         "snapshot_pause_ms": progress.pauses.as_report(),

@@ -1,6 +1,6 @@
 """What a person wants to see of the games: score, clock and main prices, kept as they pass."""
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -60,11 +60,13 @@ class Watch:
         odds = output.odds
         if len(odds) == 0:
             return
-        for board, number in enumerate(odds.game.tolist()):
+        numbers = odds.game.tolist()
+        counts = Counter(numbers)
+        for number, board in {number: board for board, number in enumerate(numbers)}.items():
             game = self.games.get(number)
             if game is None:
                 game = self.games[number] = Game(output.games[number])
-            game.boards += 1
+            game.boards += counts[number]
             game.home_score = int(odds.home_score[board])
             game.away_score = int(odds.away_score[board])
             game.period = int(odds.period[board])
@@ -73,16 +75,18 @@ class Watch:
         self._prices(odds)
 
     def _prices(self, odds: Odds) -> None:
-        for row in np.flatnonzero(odds.is_main).tolist():
-            game = self.games[int(odds.game[odds.board[row]])]
-            market, side = odds.market[row], odds.side[row]
-            price = game.prices.get(market)
-            if price is None:
-                price = game.prices[market] = Price(float("nan"))
+        """Keep the last price of each side; of the home side's moneyline the last few."""
+        rows = np.flatnonzero(odds.is_main).tolist()
+        games = odds.game[odds.board[rows]].tolist()
+        market, side = odds.market, odds.side
+        last = {(game, market[row], side[row]): row for game, row in zip(games, rows, strict=True)}
+        for (number, what, whose), row in last.items():
+            price = self.games[number].prices.setdefault(what, Price(float("nan")))
             price.line, price.status = float(odds.line[row]), odds.status[row]
-            price.decimal[side] = int(odds.decimal_milli[row]) / 1000
-            if market == Market.MONEYLINE and side == Side.HOME:
-                game.home_fair.append(float(odds.p_fair[row]))
+            price.decimal[whose] = int(odds.decimal_milli[row]) / 1000
+        for number, row in zip(games, rows, strict=True):
+            if market[row] == Market.MONEYLINE and side[row] == Side.HOME:
+                self.games[number].home_fair.append(float(odds.p_fair[row]))
 
     def clocks(self) -> None:
         """Bring the clocks up to date with the newest step; called a few times a second."""

@@ -18,6 +18,13 @@ class Mark:
     end_column: int
 
 
+class Broken:
+    """Stands in a list for an entry that the loader refused: those behind keep their places."""
+
+
+BROKEN = Broken()
+
+
 @dataclass(slots=True)
 class Node:
     """A value with its place.
@@ -45,11 +52,14 @@ class Node:
     broken: bool = False
 
     def plain(self) -> Any:  # noqa: ANN401 - a tree of plain values of any kind
-        """Return the tree of plain values below this node; broken ones are left out."""
+        """Return the tree of plain values below this node.
+
+        Broken values are left out of mappings; in lists `BROKEN` keeps their place.
+        """
         if self.mapping is not None:
             return {key: one.plain() for key, one in self.mapping.items() if not one.broken}
         if self.entries is not None:
-            return [one.plain() for one in self.entries if not one.broken]
+            return [BROKEN if one.broken else one.plain() for one in self.entries]
         return self.value
 
     def child(self, step: str | int) -> "Node | None":
@@ -89,6 +99,10 @@ class Diagnostic:
         return f"{self.mark.file}:{self.mark.line}:{self.mark.column}"
 
 
+Faults = list[tuple[Problem, Mark]]
+"""Problems of a text, each with its place: the tree may not have one for it."""
+
+
 @dataclass(slots=True)
 class Document:
     """A spec file with everything that it extends, merged.
@@ -98,14 +112,15 @@ class Document:
         root: The merged tree; None if nothing could be read.
         sources: Lines of every file that took part, the file itself first.
         faults: What the loader found, each with its place.
-        lost: Top-level keys whose sections could not be read for a syntax fault.
+        lost: Top-level keys whose sections could not be read, and where the fault is; `*` for
+            keys that nobody knows, those of a file that could not be read.
     """
 
     file: str
     root: Node | None
     sources: dict[str, list[str]]
-    faults: list[tuple[Problem, Mark]] = field(default_factory=list)
-    lost: set[str] = field(default_factory=set)
+    faults: Faults = field(default_factory=list)
+    lost: dict[str, Mark] = field(default_factory=dict)
 
     def plain(self) -> Any:  # noqa: ANN401 - a tree of plain values of any kind
         """Return the merged tree as plain values; secrets stay references."""
@@ -113,7 +128,8 @@ class Document:
 
     def find(self, path: Path) -> tuple[Node | None, Path]:
         """Return the deepest node on `path`, and what of the path it stands for."""
-        node, walked = self.root, ()
+        node = self.root
+        walked: Path = ()
         for step in path:
             below = node.child(step) if node is not None else None
             if below is None:
@@ -121,22 +137,43 @@ class Document:
             node, walked = below, (*walked, step)
         return node, walked
 
-    def is_broken(self, path: Path) -> bool:
-        """Say whether the loader already complained of this place or of one above it."""
-        if path and path[0] in self.lost:
-            return True
-        node = self.root
-        for step in path:
-            node = node.child(step) if node is not None else None
-            if node is None:
-                return False
+    def hides(self, problem: Problem) -> bool:
+        """Say whether a problem only follows from what the loader already complained of.
+
+        That is so at a broken place, and where something is missing that a section which could
+        not be read, or a file which is not there, may well hold.
+        """
+        node, walked = self.root, 0
+        for step in problem.path:
+            below = node.child(step) if node is not None else None
+            if below is None:
+                break
+            node, walked = below, walked + 1
             if node.broken:
                 return True
-        return False
+        absent = walked < len(problem.path) or not problem.path
+        return absent and bool(self.lost.keys() & {"*", *problem.path[:1]})
+
+    def unread(self) -> set[Path]:
+        """Return the places that the loader found broken, and the sections that it left out."""
+        broken = set()
+        if self.root is not None and self.faults:
+            broken = {path for path, node in self.root.walk() if node.broken}
+        return broken | {(key,) for key in self.lost if key != "*"}
+
+    def called(self, place: Path) -> str:
+        """Return the name of what stands at a place: its key, or what a list's entry says."""
+        node, walked = self.find(place)
+        if not place or isinstance(place[-1], str) or node is None or walked != place:
+            return str(place[-1]) if place else ""
+        named = node.child("name") or node
+        return str(named.value)
 
     def locate(self, problem: Problem) -> Mark:
         """Return where in the files a problem lies."""
         node, walked = self.find(problem.path)
+        if problem.path and not walked and problem.path[0] in self.lost:
+            return self.lost[str(problem.path[0])]
         if node is None:
             return Mark(self.file, 1, 1, 1, 2)
         if problem.offset is not None and walked == problem.path:
@@ -149,10 +186,13 @@ class Document:
         """Return a problem with its place, its line of the file, and its words in order."""
         where = mark or self.locate(problem)
         lines = self.sources.get(where.file, [])
+        node, walked = self.find(problem.path)
+        given = node.origin if node is not None and walked == problem.path and mark is None else ""
+        message = _sentence(problem.message).rstrip(".")
         return Diagnostic(
             problem.code,
             problem.severity,
-            _sentence(problem.message).rstrip("."),
+            f"{message} (the value is {_whose(given)})" if given else message,
             _sentence(problem.hint),
             problem.path,
             where,
@@ -162,7 +202,14 @@ class Document:
     def diagnostics(self, problems: list[Problem]) -> list[Diagnostic]:
         """Return the loader's faults and `problems`, in file order, each once."""
         found = [self.diagnostic(problem, mark) for problem, mark in self.faults]
-        found += [self.diagnostic(problem) for problem in problems]
+        # What a fault leaves unchecked is said where the fault is.
+        marks = {one.path: self.locate(one) for one in problems if one.severity != "skipped"}
+        marks |= {problem.path: mark for problem, mark in reversed(self.faults)}
+        marks |= {(): self.lost["*"]} if "*" in self.lost else {}
+        found += [
+            self.diagnostic(one, marks.get(one.path) if one.severity == "skipped" else None)
+            for one in problems
+        ]
         order = {file: at for at, file in enumerate(self.sources)}
         unique = dict.fromkeys(found)
         return sorted(
@@ -171,9 +218,14 @@ class Document:
                 order.get(one.mark.file, len(order)),
                 one.mark.line,
                 one.mark.column,
+                one.severity == "skipped",
                 one.code,
             ),
         )
+
+
+def _whose(origin: str) -> str:
+    return origin if origin.startswith("default") else f"that of {origin}"
 
 
 def _sentence(text: str) -> str:

@@ -80,6 +80,21 @@ class EventField(Part):
     """One sentence, for partners' documentation."""
 
 
+class RetiredSpec(Part):
+    """What is gone from the event: names and numbers that are never used again."""
+
+    fields: dict[Name, Annotated[Whole, Field(ge=16, le=MAX_FIELD_NUMBER)]] = Field(
+        default_factory=dict, examples=[{"down": 17}]
+    )
+    """Fields and their numbers."""
+    kinds: dict[Name, Annotated[Whole, Field(ge=16, le=63)]] = Field(default_factory=dict)
+    """Own kinds and their numbers."""
+    values: dict[Name, dict[Name, Annotated[Whole, Field(ge=1, le=2**31 - 1)]]] = Field(
+        default_factory=dict, examples=[{"play_type": {"lateral": 13}}]
+    )
+    """Values of enums and their numbers, by field."""
+
+
 class EventSpec(Part):
     """What an event of this sport holds besides the envelope."""
 
@@ -87,6 +102,8 @@ class EventSpec(Part):
     """Kinds that the feed sends: fixed ones by name, own ones as a mapping."""
     fields: dict[Name, EventField] = Field(default_factory=dict)
     """Fields by name; own fields have numbers from 16 on."""
+    retired: RetiredSpec = RetiredSpec()
+    """What the event had once; readers of old events still know it."""
 
 
 class RuleSpec(Part):
@@ -179,7 +196,11 @@ class SportSpec(Part):
     """One sport: feed, events, rules, state, model, odds, sinks, schedule, load and tests."""
 
     extends: Text | None = None
-    """File that this one takes over from; mappings merge key by key, a list replaces the list."""
+    """File that this one takes over from: mappings merge key by key, a list replaces the list.
+
+    A path beside this file, or `package:file` of an installed package, as in
+    `oddspipe.sports:shared/defaults.yaml`.
+    """
     schema_version: Count = 1
     """Version of the event's schema."""
     sport: Annotated[Name, Field(max_length=32)]

@@ -62,13 +62,16 @@ class PhaseSpec(Part):
     name: Name
     """Name in charts and plans."""
     when: Sql
-    """SQL over the columns of the game's state."""
+    """SQL over the columns of the game's state, derived ones included."""
     multiplier: Annotated[Number, Field(gt=0, le=100)]
     """Times the usual rate."""
 
 
 class MixSpec(Part):
-    """Shares of the events that are not plays."""
+    """Shares of the events that are not plays; what they leave are clock events, if it has them.
+
+    With neither, the simulator sends the games' own events only.
+    """
 
     tracking: Share = 0.0
     """Share of tracking events."""
@@ -80,7 +83,10 @@ class LoadSpec(Part):
     """How much comes at the peak."""
 
     peak_rate: Rate
-    """Events a second at the peak, all games together."""
+    """Events a second at the busiest moment, all games together: what is planned for.
+
+    In a simulated run it is reached when the phases of its games add up to most.
+    """
     games_at_once: Count
     """Games at once at the peak."""
     updates_per_game: Count
@@ -88,7 +94,7 @@ class LoadSpec(Part):
     mix: MixSpec = MixSpec()
     """What they are made of."""
     phases: tuple[PhaseSpec, ...] = ()
-    """When more comes."""
+    """When more comes: factors of a game's own rate, multiplied where several hold."""
 
 
 class NormalSpec(Part):

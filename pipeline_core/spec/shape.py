@@ -58,7 +58,7 @@ def _below(part: Any, step: str | int) -> Iterator[Any]:  # noqa: ANN401 - types
         yield from _alternatives(args[1])
     elif origin is tuple:
         fixed = isinstance(step, int) and Ellipsis not in args and step < len(args)
-        yield from _alternatives(args[step if fixed else 0])
+        yield from _alternatives(args[int(step) if fixed else 0])
 
 
 def _alternatives(part: Any) -> Iterator[Any]:  # noqa: ANN401 - types of any kind

@@ -1,6 +1,6 @@
 """Where outputs are written, and what each sink is claimed to keep."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field
 
@@ -71,7 +71,19 @@ class DeadLettersSink(SinkSpec):
     """How long they are kept."""
 
 
+class PluginSink(SinkSpec):
+    """Give outputs to a sink that an installed package brings."""
+
+    kind: Literal["plugin"]
+    """A sink of a package."""
+    name: Name
+    """Entry point of group `oddspipe.sinks`."""
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    """Parameters; typed by the plug-in."""
+
+
 Sink = Annotated[
-    RedisSink | ClickHouseSink | PartnerLogSink | KafkaSink | DeadLettersSink, Discriminator("kind")
+    RedisSink | ClickHouseSink | PartnerLogSink | KafkaSink | DeadLettersSink | PluginSink,
+    Discriminator("kind"),
 ]
 """One of the sinks, told apart by `kind`."""

@@ -243,7 +243,7 @@ class Books:
         self, line_up: "_LineUp", held: RawBoards, status: NDArray[np.int8]
     ) -> NDArray[np.bool_]:
         """Say which markets differ from the game's last board in a price, a line or the status."""
-        line = np.nan_to_num(held.line, nan=-1e9)
+        line = np.where(np.isnan(held.line), -1e9, held.line)
         differs = np.zeros(line.shape, bool)
         differs[1:] = (line[1:] != line[:-1]) | (held.decimal_milli[1:] != held.decimal_milli[:-1])
         changed = self.slots.any_of_market(differs)

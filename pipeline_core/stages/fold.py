@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from oddspipe.core.batch.batch import LATE_AMENDED, Batch
 from oddspipe.core.batch.layout import GAME_ID, KIND, REVISION, VALUE, Layout
-from oddspipe.core.batch.sql import event_types
+from oddspipe.core.batch.sql_types import event_types
 from oddspipe.core.names import ABSENT, LOGGED_KINDS, Kind
 from oddspipe.core.parts import KindPlan, OddsPlan, Rule, StateColumn
-from oddspipe.core.stages.frame import Condition, EventFrame, StateFrame, Strings
+from oddspipe.core.stages.frame import Conditions, EventFrame, StateFrame, Strings
 from oddspipe.ext import _fold_state as s
 from oddspipe.ext._fold_state import FoldState, FoldTables, Found, Rows
 from oddspipe.ext.fold import run
@@ -127,17 +127,14 @@ class Fold:
         self.state = FoldState(len(state))
         self._states = StateFrame(state)
         types = event_types(layout)
-        self._wheres = [
-            (k, Condition(column.where, types)) for k, column in enumerate(state) if column.where
-        ]
-        types = types | self._states.types("was_")
-        self._rules = [
-            (at, rule, Condition(rule.sql, types)) for at, rule in enumerate(rules) if rule.temporal
-        ]
-        read_where = {name for _, where in self._wheres for name in where.uses}
-        read_rules = {name for _, _, rule in self._rules for name in rule.uses}
-        self._where_frame = EventFrame(layout, read_where, strings or {})
-        self._rule_frame = EventFrame(layout, read_rules, strings or {})
+        self._where_columns = [k for k, column in enumerate(state) if column.where]
+        self._wheres = Conditions([c.where for c in state if c.where], types)
+        self._rules = [(at, rule) for at, rule in enumerate(rules) if rule.temporal]
+        self._holds = Conditions(
+            [rule.sql for _, rule in self._rules], types | self._states.types("was_")
+        )
+        self._where_frame = EventFrame(layout, self._wheres.uses, strings or {})
+        self._rule_frame = EventFrame(layout, self._holds.uses, strings or {})
         self._found = Found.of(1024, len(state))
         likes = self.tables.like
         self._logged = np.isin(likes, [int(kind) for kind in LOGGED_KINDS])
@@ -196,6 +193,14 @@ class Fold:
             (int(g), int(meta[g, s.CAUSE_ROW])) for g in games if meta[g, s.DIRTY]
         ]  # fmt: skip
 
+    def values(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return the games seen so far and their state, a column a state column, NaN where absent.
+
+        A game that has ended has the state that it ended with.
+        """
+        games = np.flatnonzero(self.state.meta[:, s.PHASE] != s.UNSEEN)
+        return games, self._states.values_of(self.state.value[games])
+
     def _forget_rows(self) -> None:
         self.state.meta[self.state.active[: self.state.clock[s.ACTIVE]], s.CAUSE_ROW] = -1
 
@@ -207,11 +212,10 @@ class Fold:
     def _rows(self, batch: Batch) -> Rows:
         count = len(batch)
         allowed = np.empty(0, np.uint64)
-        if self._wheres and count:
+        if self._where_columns and count:
             allowed = np.full(count, ALL_BITS, np.uint64)
-            columns = self._where_frame.of(batch)
-            for k, condition in self._wheres:
-                holds = condition.is_true(columns)
+            met = self._wheres.true(self._where_frame.of(batch))
+            for k, holds in zip(self._where_columns, met, strict=True):
                 allowed[~holds] &= np.uint64(ALL_BITS ^ (1 << k))
         return Rows(
             batch.words,
@@ -277,10 +281,9 @@ class Fold:
         verdict = np.full(len(at), -1, np.int16)
         before = columns.hstack(self._states.of_words(was, "was_"))
         kinds = batch.words[KIND][at]
-        for index, rule, condition in reversed(self._rules):
-            fails = condition.is_false(before)
-            if rule.on:
-                fails &= np.isin(kinds, rule.on)
+        broken = self._holds.false(before)
+        for (index, rule), breaks in reversed(list(zip(self._rules, broken, strict=True))):
+            fails = breaks & np.isin(kinds, rule.on) if rule.on else breaks
             verdict[fails] = index
         return verdict
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from oddspipe.core.names import Status
 from oddspipe.core.parts import Guard, KindPlan
-from oddspipe.core.stages.frame import Condition, Types
+from oddspipe.core.stages.frame import Conditions, Types
 from oddspipe.core.stages.isolate import RawBoards
 from oddspipe.core.stages.slots import Shape
 
@@ -70,11 +70,12 @@ class Guards:
             SpecError: The SQL of a guard has a fault.
         """
         self._types = guard_types(kinds, state)
-        self._conditions = [Condition(guard.sql, self._types) for guard in guards]
+        self._conditions = Conditions([guard.sql for guard in guards], self._types)
         self.names = (*BUILT_IN, *(guard.name for guard in guards))
-        self._uses = {name for one in self._conditions for name in one.uses}
-        self.reads_past = "was_p_fair" in self._uses
+        # At least one column, so that a constant condition has rows.
+        self._uses = self._conditions.uses | {"line"}
         self._slots = slots
+        self._fixed: tuple[int, dict[str, pl.Series]] = (0, {})
         self._kind_names = pl.Series("kind", [k.name for k in kinds], self._types["kind"])
         self._kind_place = np.zeros(max((k.number for k in kinds), default=0) + 1, np.int64)
         self._kind_place[[kind.number for kind in kinds]] = np.arange(len(kinds))
@@ -105,24 +106,20 @@ class Guards:
         """
         count = len(boards.line)
         verdict = np.full((count, self._slots.markets), -1, np.int64)
-        if not self._conditions or not count:
+        if not len(self._conditions) or not count:
             return verdict
-        rows = self._frame(boards, was_p_fair, cause)
         offered = boards.decimal_milli > 0
-        for at, condition in reversed(list(enumerate(self._conditions, len(BUILT_IN)))):
-            holds = condition.is_true(rows).reshape(offered.shape) & offered
-            verdict[self._slots.any_of_market(holds)] = at
+        fired = self._conditions.true(self._frame(boards, was_p_fair, cause))
+        for at, fires in reversed(list(enumerate(fired, len(BUILT_IN)))):
+            verdict[self._slots.any_of_market(fires.reshape(offered.shape) & offered)] = at
         return verdict
 
     def _frame(
         self, boards: RawBoards, was_p_fair: NDArray[np.float64], cause: Cause
     ) -> pl.DataFrame:
+        """Lay out what the guards read, one row a slot of a cut."""
         count, width = boards.line.shape
-        slot = np.tile(np.arange(width), count)
         places = self._kind_place[cause.kind.clip(0, len(self._kind_place) - 1)]
-
-        def text(name: str) -> pl.Series:
-            return pl.Series(name, getattr(self._slots, name), pl.String).gather(slot)
 
         def number(name: str, values: NDArray[np.float64]) -> pl.Series:
             return pl.Series(name, values.ravel(), nan_to_null=True)
@@ -131,18 +128,11 @@ class Guards:
             return np.repeat(values, width)
 
         makers = {
-            "market": lambda: text("market"),
-            "scope": lambda: text("scope"),
-            "side": lambda: text("side"),
             "line": lambda: number("line", boards.line),
-            "is_main": lambda: pl.Series("is_main", np.tile(self._slots.is_main, count)),
             "p_fair": lambda: number("p_fair", boards.p_fair),
             "p_push": lambda: number("p_push", boards.p_push),
             "p_booked": lambda: number("p_booked", boards.p_booked),
             "decimal": lambda: number("decimal", boards.decimal_milli / 1000),
-            "status": lambda: pl.Series("status", [str(Status.OPEN)]).new_from_index(
-                0, count * width
-            ),
             "was_p_fair": lambda: number("was_p_fair", was_p_fair),
             "home_score": lambda: number("home_score", spread(cause.home_score)),
             "away_score": lambda: number("away_score", spread(cause.away_score)),
@@ -150,10 +140,33 @@ class Guards:
             "kind": lambda: self._kind_names.gather(np.repeat(places, width)),
             "at_once": lambda: pl.Series("at_once", np.repeat(cause.at_once, width)),
         }
-        # At least one column, so that a constant condition has rows.
-        wanted = self._uses | {"line"}
-        states = [name for name in cause.columns if name in wanted and name not in makers]
+        fixed = self._fixed_columns(count)
+        states = [
+            name
+            for name in cause.columns
+            if name in self._uses and name not in makers and name not in fixed
+        ]
         return pl.DataFrame(
-            [makers[name]() for name in makers if name in wanted]
+            [column.head(count * width) for column in fixed.values()]
+            + [makers[name]() for name in makers if name in self._uses]
             + [number(name, spread(cause.columns[name])) for name in states]
         )
+
+    def _fixed_columns(self, count: int) -> dict[str, pl.Series]:
+        """Return the columns that are the same for every cut, for `count` cuts or more."""
+        made, columns = self._fixed
+        if made < count:
+            made, slots = max(count, 2 * made), self._slots
+            columns = {
+                name: pl.Series(name, list(values)).gather(np.tile(np.arange(len(slots)), made))
+                for name, values in (
+                    ("market", slots.market),
+                    ("scope", slots.scope),
+                    ("side", slots.side),
+                    ("is_main", slots.is_main),
+                    ("status", [str(Status.OPEN)] * len(slots)),
+                )
+                if name in self._uses
+            }
+            self._fixed = made, columns
+        return columns

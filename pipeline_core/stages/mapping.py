@@ -3,10 +3,8 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
-from typing import Annotated, Any, Final
+from typing import Final
 
-import msgspec
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -24,21 +22,6 @@ _INTEGERS: Final[dict[FieldType, pl.DataType]] = {
     FieldType.INT32: pl.Int32(),
     FieldType.INT64: pl.Int64(),
     FieldType.BOOL: pl.Boolean(),
-}
-_JSON_TYPES: Final[dict[str, tuple[Any, pl.DataType]]] = {
-    "uint32": (int, pl.Int64()),
-    "uint64": (int, pl.UInt64()),
-    "int32": (int, pl.Int64()),
-    "int64": (int, pl.Int64()),
-    "double": (float, pl.Float64()),
-    "string": (str, pl.String()),
-    "bool": (bool, pl.Boolean()),
-}
-_INT_BOUNDS: Final = {
-    "uint32": (0, 2**32 - 1),
-    "uint64": (0, 2**64 - 1),
-    "int32": (-(2**31), 2**31 - 1),
-    "int64": (-(2**63), 2**63 - 1),
 }
 
 
@@ -67,15 +50,6 @@ class Mapped:
         return len(self.record)
 
 
-@dataclass(slots=True)
-class _Part:
-    """Events of one entry of the mapping."""
-
-    rows: NDArray[np.int64]
-    words: NDArray[np.int64]
-    present: NDArray[np.uint64]
-
-
 class Mapper:
     """Makes events of frames of records, as the plan's entries say.
 
@@ -84,6 +58,7 @@ class Mapper:
         kinds: Kinds of the plan.
         events: What a record becomes.
         types: Columns of the records and their types.
+        one: A record makes one event at most, by the first entry that takes it.
     """
 
     def __init__(
@@ -92,76 +67,154 @@ class Mapper:
         kinds: Sequence[KindPlan],
         events: Sequence[RecordedEvent],
         types: Mapping[str, pl.DataType],
+        *,
+        one: bool = False,
     ) -> None:
         """Compile every expression.
 
         Raises:
             SpecError: An expression has a fault.
         """
-        self._layout = layout
+        self._columns = len(layout)
+        self._one = one
         numbers = {kind.name: kind.number for kind in kinds}
-        self._events = [_Entry(event, numbers[event.kind], layout, types) for event in events]
+        self._numbers = np.array([numbers[event.kind] for event in events], np.int64)
+        self._where = [
+            compile_sql(event.where, types, want="bool") if event.where else None
+            for event in events
+        ]
+        # Fields that the same entries share are evaluated together, each once.
+        users: dict[tuple[str, str], list[int]] = {}
+        for at, event in enumerate(events):
+            for given in event.fields:
+                users.setdefault(given, []).append(at)
+        groups: dict[tuple[int, ...], list[_Field]] = {}
+        for (name, sql), entries in users.items():
+            column = layout.index[name]
+            field = _Field.of(column, layout.columns[column], compile_sql(sql, types), types)
+            groups.setdefault(tuple(entries), []).append(field)
+        self._groups = [(np.array(entries), fields) for entries, fields in groups.items()]
 
-    def map(self, frame: pl.DataFrame) -> Mapped:
-        """Return the events that these records make; a record that does not map makes none."""
-        failed: dict[int, str] = {}
+    def map(self, frame: pl.DataFrame, failed: Mapping[int, str] | None = None) -> Mapped:
+        """Return the events that these records make; a record that does not map makes none.
+
+        Args:
+            frame: The records.
+            failed: Why rows are no records at all; they are passed over.
+        """
+        why = dict(failed or {})
+        record, entry = np.nonzero(self._takes(frame, why).T)
+        words = np.zeros((self._columns, len(record)), np.int64)
+        words[KIND] = self._numbers[entry]
+        present = np.full(len(record), 1 << KIND, np.uint64)
         pool = _Pool()
-        parts = [entry.apply(frame, self._layout, pool, failed) for entry in self._events]
-        rows = np.concatenate([part.rows for part in parts] or [np.empty(0, np.int64)])
-        order = np.argsort(rows, kind="stable")
-        rows = rows[order]
-        words = np.concatenate([part.words for part in parts], axis=1)[:, order]
-        present = np.concatenate([part.present for part in parts])[order]
-        idle = frame.height - len(np.union1d(rows, np.fromiter(failed, np.int64, len(failed))))
-        if failed:
-            kept = ~np.isin(rows, np.fromiter(failed, np.int64, len(failed)))
-            rows, words, present = rows[kept], words[:, kept], present[kept]
-        return Mapped(rows, words, present, pool.strings, pool.side(), failed, idle)
+        for entries, fields in self._groups:
+            at = np.flatnonzero(np.isin(entry, entries))
+            if len(at):
+                _fill(fields, (frame, record[at]), (words, present, at), pool, why)
+        turned_away = np.fromiter(why, np.int64, len(why))
+        idle = frame.height - len(np.union1d(record, turned_away))
+        if why:
+            kept = ~np.isin(record, turned_away)
+            record, words, present = record[kept], words[:, kept], present[kept]
+        return Mapped(record, words, present, pool.strings, pool.side(), why, idle)
+
+    def _takes(self, frame: pl.DataFrame, failed: dict[int, str]) -> NDArray[np.bool_]:
+        """Return which entries take which records, shape (entries, records)."""
+        takes = np.ones((len(self._where), frame.height), np.bool_)
+        asked = [(at, where.expr) for at, where in enumerate(self._where) if where is not None]
+        answers = _evaluate(frame, [where.fill_null(value=False) for _, where in asked], failed)
+        for (at, _), answer in zip(asked, answers, strict=True):
+            takes[at] = _flags(answer)
+        takes[:, np.fromiter(failed, np.int64, len(failed))] = False
+        if self._one:
+            takes[1:] &= ~np.logical_or.accumulate(takes)[:-1]
+        return takes
 
 
-class _Entry:
-    """One entry of a mapping, compiled."""
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """A field of events: what gives it, whether it is there, and whether it was given at all."""
 
-    def __init__(
-        self,
-        event: RecordedEvent,
-        number: int,
-        layout: Layout,
-        types: Mapping[str, pl.DataType],
-    ) -> None:
-        self._number = number
-        self._where = compile_sql(event.where, types, want="bool") if event.where else None
-        self._fields: list[tuple[int, Column, Compiled]] = []
-        for name, sql in event.fields:
-            at = layout.index[name]
-            self._fields.append((at, layout.columns[at], compile_sql(sql, types)))
+    at: int
+    column: Column
+    sql: Compiled
+    fitted: pl.Expr
+    filled: pl.Expr
 
-    def apply(
-        self, frame: pl.DataFrame, layout: Layout, pool: "_Pool", failed: dict[int, str]
-    ) -> _Part:
-        """Return this entry's events, and note the records whose values do not fit."""
-        rows = np.arange(frame.height)
-        if self._where is not None:
-            rows = np.flatnonzero(_evaluate(frame, self._where).fill_null(value=False).to_numpy())
-            frame = frame[rows]
-        words = np.zeros((len(layout), len(rows)), np.int64)
-        present = np.full(len(rows), 1 << KIND, np.uint64)
-        words[KIND] = self._number
-        for at, column, compiled in self._fields:
-            given = _evaluate(frame, compiled)
-            value, there = pool.words(given, at, column)
-            words[at] = value
-            present |= there.astype(np.uint64) << np.uint64(at)
-            for row in np.flatnonzero(given.is_not_null().to_numpy() & ~there):
-                why = f"field {column.name}: {given[int(row)]!r} is no {column.type.value}"
-                failed.setdefault(int(rows[row]), why)
-        return _Part(rows, words, present)
+    @staticmethod
+    def of(at: int, column: Column, sql: Compiled, types: Mapping[str, pl.DataType]) -> "_Field":
+        given = pl.DataFrame(schema=dict(types)).select(sql.expr.alias("value")).schema["value"]
+        fitted = _fitted(sql.expr, given, column)
+        return _Field(at, column, sql, fitted, _filled(fitted, column))
+
+    def why_not(self, frame: pl.DataFrame, row: int) -> str:
+        """Say what the field was given in a row where it does not fit."""
+        value = frame[row].select(self.sql.expr.alias("value")).item()
+        told = repr(value) if isinstance(value, str) else str(value)
+        return f"field {self.column.name}: {told} is no {self.column.type.value}"
 
 
-def _evaluate(frame: pl.DataFrame, compiled: Compiled) -> pl.Series:
-    value = frame.select(compiled.expr.alias("value"))["value"]
-    # An expression without columns gives one row whatever the frame's height.
-    return value if len(value) == frame.height else value.new_from_index(0, frame.height)
+def _fill(
+    fields: Sequence[_Field],
+    records: tuple[pl.DataFrame, NDArray[np.int64]],
+    events: tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.int64]],
+    pool: "_Pool",
+    failed: dict[int, str],
+) -> None:
+    """Give fields to the events at `at` of the records at `rows`; note what does not fit."""
+    frame, rows = records
+    words, present, at = events
+    if len(rows) != frame.height or (np.diff(rows) != 1).any():
+        uses = list(dict.fromkeys(name for field in fields for name in field.sql.uses))
+        frame = frame.select(uses)[rows] if uses else pl.DataFrame(height=len(rows))
+    exprs = [
+        expr
+        for field in fields
+        for expr in (field.filled, field.fitted.is_not_null(), field.sql.expr.is_not_null())
+    ]
+    wrong: dict[int, str] = {}
+    found = _evaluate(frame, exprs, wrong)
+    bits = np.zeros(len(rows), np.uint64)
+    for number, field in enumerate(fields):
+        value, fits, given = found[3 * number : 3 * number + 3]
+        words[field.at, at], there = pool.words(value, _flags(fits), field)
+        bits |= there.astype(np.uint64) << np.uint64(field.at)
+        for row in np.flatnonzero(_flags(given) & ~there).tolist():
+            wrong.setdefault(row, field.why_not(frame, row))
+    present[at] |= bits
+    for row, why in wrong.items():
+        failed.setdefault(int(rows[row]), why)
+
+
+def _evaluate(
+    frame: pl.DataFrame, exprs: Sequence[pl.Expr], failed: dict[int, str], first: int = 0
+) -> list[pl.Series]:
+    """Return a column for each expression, NULL in rows whose evaluation fails, which are noted.
+
+    One bad value fails a whole call of Polars, such as a CAST of 'x' to a number: the frame is
+    then halved until the bad rows are alone.
+    """
+    try:
+        found = frame.select(expr.alias(str(at)) for at, expr in enumerate(exprs)).get_columns()
+    except pl.exceptions.PolarsError as error:
+        if frame.height <= 1:
+            failed.setdefault(first, str(error).split("\n", 1)[0])
+            return [pl.Series([None] * frame.height) for _ in exprs]
+        half = frame.height // 2
+        low = _evaluate(frame[:half], exprs, failed, first)
+        high = _evaluate(frame[half:], exprs, failed, first + half)
+        return [_joined(a, b) for a, b in zip(low, high, strict=True)]
+    # Expressions without columns give one row whatever the frame's height.
+    return [
+        one if len(one) == frame.height else one.new_from_index(0, frame.height) for one in found
+    ]
+
+
+def _joined(a: pl.Series, b: pl.Series) -> pl.Series:
+    if a.dtype == pl.Null:
+        a = a.cast(b.dtype)
+    return a.append(b.cast(a.dtype))
 
 
 class _Pool:
@@ -178,25 +231,19 @@ class _Pool:
         return np.frombuffer(b"".join(self._blobs), np.uint8) if self._blobs else NO_BYTES
 
     def words(
-        self, given: pl.Series, at: int, column: Column
+        self, value: pl.Series, there: NDArray[np.bool_], field: _Field
     ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """Return a word for each value, and whether there is one that fits the column."""
-        if column.type is FieldType.STRING:
-            return self._names(given.cast(pl.String, strict=False), at)
-        if column.type is FieldType.BYTES:
-            return self._spans(given.cast(pl.String, strict=False))
-        if column.type is FieldType.DOUBLE:
-            doubles = given.cast(pl.Float64, strict=False)
-            bits = doubles.fill_null(0.0).to_numpy().view(np.int64)
-            return bits, doubles.is_not_null().to_numpy()
-        whole = _whole(given, column)
-        there = whole.is_not_null().to_numpy()
-        filled = whole.fill_null(value=False if whole.dtype == pl.Boolean else 0)
-        if filled.dtype == pl.UInt64:
-            return filled.to_numpy().view(np.int64), there
-        return filled.cast(pl.Int64).to_numpy(), there
+        """Return a word for each value that is there, and whether there is one."""
+        if field.column.type is FieldType.STRING:
+            return self._names(value, field.at), there
+        if field.column.type is FieldType.BYTES:
+            return self._spans(value, there)
+        words = value.to_numpy() if not value.null_count() else value.fill_null(0).to_numpy()
+        if field.column.type is FieldType.DOUBLE:
+            return words.astype(np.float64).view(np.int64), there
+        return words.astype(np.int64), there
 
-    def _names(self, given: pl.Series, at: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    def _names(self, given: pl.Series, at: int) -> NDArray[np.int64]:
         names = self.strings.setdefault(at, [])
         numbers = self._numbers.setdefault(at, {})
         for name in given.unique(maintain_order=True).drop_nulls().to_list():
@@ -204,125 +251,59 @@ class _Pool:
                 numbers[name] = len(names)
                 names.append(name)
         if not numbers:
-            return np.zeros(len(given), np.int64), np.zeros(len(given), np.bool_)
-        found = given.replace_strict(numbers, default=None, return_dtype=pl.Int64)
-        return found.fill_null(0).to_numpy(), found.is_not_null().to_numpy()
+            return np.zeros(len(given), np.int64)
+        return given.replace_strict(numbers, default=0, return_dtype=pl.Int64).to_numpy()
 
-    def _spans(self, given: pl.Series) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        there = given.is_not_null().to_numpy()
-        filled = given.fill_null("")
-        lengths = filled.str.len_bytes().cast(pl.Int64).to_numpy()
+    def _spans(
+        self, given: pl.Series, there: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        filled = given.fill_null("") if given.null_count() else given
+        lengths = filled.str.len_bytes().to_numpy().astype(np.int64)
         ends = np.cumsum(lengths) + self._length
-        blob = "".join(filled.to_list()).encode()
+        blob = str(filled.str.join().item() or "").encode()
         self._blobs.append(blob)
         self._length += len(blob)
         fits = lengths < 1 << SPAN_LENGTH_BITS
         return (ends - lengths) << SPAN_LENGTH_BITS | lengths, there & fits
 
 
-def _whole(given: pl.Series, column: Column) -> pl.Series:
-    """Return the values as whole numbers of the column's type; NULL where one is none."""
+def _flags(given: pl.Series) -> NDArray[np.bool_]:
+    """Return a column of booleans; a NULL, where evaluation failed, is False."""
+    flags: NDArray[np.bool_] = given.fill_null(value=False).to_numpy().astype(np.bool_)
+    return flags
+
+
+def _fitted(given: pl.Expr, kind: pl.DataType, column: Column) -> pl.Expr:
+    """Return the values as the column's type holds them; NULL where one does not fit."""
+    if column.type in (FieldType.STRING, FieldType.BYTES):
+        return given if kind == pl.String else given.cast(pl.String, strict=False)
+    if column.type is FieldType.DOUBLE:
+        return given if kind == pl.Float64 else given.cast(pl.Float64, strict=False)
     if column.type is FieldType.ENUM:
-        if given.dtype in (pl.String, pl.Categorical, pl.Enum):
+        if kind in (pl.String, pl.Categorical, pl.Enum):
             return given.cast(pl.String).replace_strict(
                 dict(column.values), default=None, return_dtype=pl.Int64
             )
         known = given.cast(pl.Int64, strict=False)
-        return known.set(~known.is_in([number for _, number in column.values]), None)
-    if given.dtype.is_float():
-        given = given.set(given != given.floor(), None)
+        return pl.when(known.is_in([number for _, number in column.values])).then(known)
+    if kind.is_float() or kind.is_decimal():
+        given = pl.when(given == given.floor()).then(given)
     return given.cast(_INTEGERS[column.type], strict=False)
 
 
-class JsonRecords:
-    """Reads JSON messages into a frame with the members that a feed declares.
-
-    Args:
-        members: Dotted name and type of each member; a member that is not there is NULL.
-    """
-
-    def __init__(self, members: Sequence[tuple[str, str]]) -> None:
-        """Make the typed decoder."""
-        self._members = [(name, kind) for name, kind in members]
-        self.types: dict[str, pl.DataType] = {name: _JSON_TYPES[kind][1] for name, kind in members}
-        tree: dict[str, Any] = {}
-        for name, kind in members:
-            *parents, leaf = name.split(".")
-            branch = tree
-            for parent in parents:
-                branch = branch.setdefault(parent, {})
-            branch[leaf] = kind
-        self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(_struct("Record", tree))
-
-    def read(self, payloads: Sequence[bytes]) -> tuple[pl.DataFrame, dict[int, str]]:
-        """Return a row for each payload (all NULL where it is no such record), and why it is none.
-
-        One bad payload does not touch its neighbours.
-        """
-        records: list[Any] = []
-        failed: dict[int, str] = {}
-        nothing = self._decoder.decode(b"{}")
-        for row, payload in enumerate(payloads):
-            try:
-                records.append(self._decoder.decode(payload))
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                failed[row] = str(error)
-                records.append(nothing)
-        columns = {name: _member(records, name) for name, _ in self._members}
-        for name, kind in self._members:
-            if kind in {"int64", "uint64"}:
-                _bound(columns[name], kind, name, failed)
-        frame = pl.DataFrame(
-            {name: pl.Series(columns[name], dtype=self.types[name]) for name in columns},
-            height=len(records),
-        )
-        return frame, failed
-
-
-def _struct(name: str, tree: Mapping[str, Any]) -> type[msgspec.Struct]:
-    """Return a typed struct; names that are no Python identifiers are renamed inside."""
-    fields = []
-    for member, inner in tree.items():
-        if isinstance(inner, dict):
-            kind: Any = _struct(f"{name}_{member}", inner)
-        else:
-            kind = _annotated(inner)
-        fields.append((_attribute(member), kind | None, None))
-    rename = {_attribute(member): member for member in tree}
-    return msgspec.defstruct(name, fields, rename=rename)
-
-
-def _annotated(kind: str) -> Any:  # noqa: ANN401 - msgspec takes types made at run time
-    """Return the type of a member; 32-bit bounds here, 64-bit ones where the frame is made."""
-    if kind not in _INT_BOUNDS:
-        return _JSON_TYPES[kind][0]
-    low, high = _INT_BOUNDS[kind]
-    if high >= 2**63 - 1:  # msgspec's limits are 64-bit themselves
-        return Annotated[int, msgspec.Meta(ge=0)] if low == 0 else int
-    return Annotated[int, msgspec.Meta(ge=low, le=high)]
-
-
-def _attribute(member: str) -> str:
-    return f"m_{member}"
-
-
-def _member(records: Sequence[Any], name: str) -> list[Any]:
-    *parents, leaf = (_attribute(step) for step in name.split("."))
-    found = list(records)
-    for parent in parents:
-        get = attrgetter(parent)
-        found = [None if record is None else get(record) for record in found]
-    get = attrgetter(leaf)
-    return [None if record is None else get(record) for record in found]
-
-
-def _bound(values: list[Any], kind: str, name: str, failed: dict[int, str]) -> None:
-    """Take out whole numbers beyond 64 bits, which JSON can hold and a frame cannot."""
-    low, high = _INT_BOUNDS[kind]
-    for row, value in enumerate(values):
-        if value is not None and not low <= value <= high:
-            failed.setdefault(row, f"{name}: {value} is no {kind}")
-            values[row] = None
+def _filled(fitted: pl.Expr, column: Column) -> pl.Expr:
+    """Return the values with something in place of NULL, as 64-bit numbers or text."""
+    if column.type is FieldType.STRING:
+        return fitted
+    if column.type is FieldType.BYTES:
+        return fitted.fill_null("")
+    if column.type is FieldType.DOUBLE:
+        return fitted.fill_null(0.0)
+    if column.type is FieldType.UINT64:
+        return fitted.fill_null(0).reinterpret(signed=True)
+    if column.type is FieldType.BOOL:
+        return fitted.fill_null(value=False).cast(pl.Int64)
+    return fitted.fill_null(0).cast(pl.Int64)
 
 
 def row_as_json(frame: pl.DataFrame, row: int) -> bytes:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from oddspipe.core.batch.batch import Batch, Payloads
 from oddspipe.core.batch.layout import KIND, Layout
 from oddspipe.core.batch.rejects import Reason, Rejects
-from oddspipe.core.batch.sql import RuleSet
+from oddspipe.core.batch.rules import RuleSet
 from oddspipe.core.errors import StateError
 from oddspipe.core.names import TIMER_KINDS
 from oddspipe.core.parts import KindPlan, Rule
@@ -79,15 +79,21 @@ class Normalise:
     def step(self, payloads: Payloads) -> tuple[Batch, NDArray[np.uint8], Rejects]:
         """Return a row for each payload, the status of each (0 is good), and the rejects.
 
-        Rows that were turned away stay in the batch, empty but for their ingest time: they still
-        move the time of the partition.
+        Rows that were turned away stay in the batch: they still move the time of the partition,
+        and where game and sequence are known nobody waits for them.
         """
         n = len(payloads)
         words = np.empty((self._columns, n), np.int64)
         present, keys = np.empty(n, np.uint64), np.empty((2, n), np.uint64)
         status, detail = np.empty(n, np.uint8), np.empty(n, np.int16)
+        unmapped = _unmapped(payloads)
+        ends = payloads.ends
+        if len(unmapped):
+            # To the decoder they are empty: their bytes are no event, and name nothing.
+            ends = ends.copy()
+            ends[unmapped] = payloads.starts[unmapped]
         decode(
-            (payloads.data, payloads.starts, payloads.ends, payloads.ingest_us),
+            (payloads.data, payloads.starts, ends, payloads.ingest_us),
             self._table,
             (words, present, keys, status, detail),
         )
@@ -97,6 +103,7 @@ class Normalise:
             int(payloads.ingest_us.max(initial=0)),
         )  # fmt: skip
         self._apply_rules(batch, status, detail)
+        status[unmapped], detail[unmapped] = Reason.MAPPING, -1
         rejects = self._rejects(payloads, status, detail)
         self.account.taken += n
         self.account.out += n - len(rejects)
@@ -124,6 +131,7 @@ class Normalise:
             self.account.rejected[name] = self.account.rejected.get(name, 0) + int(count)
         size = len(payloads.data)
         whole = (payloads.starts[rows] >= 0) & (payloads.ends[rows] <= size)
+        why = payloads.unmapped
         return Rejects(
             "normalise",
             status[rows],
@@ -134,6 +142,7 @@ class Normalise:
                 payloads.bytes_at(row) if inside else b""
                 for row, inside in zip(rows.tolist(), whole.tolist(), strict=True)
             ],
+            [why.get(at, "") for at in payloads.positions[rows].tolist()] if why else [],
         )
 
     def snapshot(self) -> bytes:
@@ -159,3 +168,9 @@ class Normalise:
                 f"the saved state of the normalise stage is damaged: {wrong}"
             ) from wrong
         self.account = Account(**books)
+
+
+def _unmapped(payloads: Payloads) -> NDArray[np.int64]:
+    """Return the rows whose record did not map to an event."""
+    found = np.fromiter(payloads.unmapped, np.int64, len(payloads.unmapped))
+    return np.flatnonzero(np.isin(payloads.positions, found))

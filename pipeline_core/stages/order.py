@@ -8,17 +8,19 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from oddspipe.core.batch.batch import SPAN_LENGTH_BITS, Batch
+from oddspipe.core.batch.batch import Batch
 from oddspipe.core.batch.layout import GAME_ID, INGEST_TIME, KIND, SEQUENCE, Layout
 from oddspipe.core.batch.rejects import Reason, Rejects
 from oddspipe.core.errors import StateError
 from oddspipe.core.names import FieldType, Kind, LatePolicy
 from oddspipe.core.parts import Duplicates, KindPlan, Order
 from oddspipe.core.stages.normalise import timers_of
-from oddspipe.core.stages.protocol import Account
-from oddspipe.ext.sequence import Sequencer, gather
+from oddspipe.core.stages.protocol import Account, Frozen
+from oddspipe.ext.sequence import GIVEN_UP, Sequencer, gather, move_spans
 
 VERSION = b"order-stage-1\n"
+PLACE = np.uint64(1 << GAME_ID | 1 << SEQUENCE)
+"""Present bits of what says where an event stands."""
 LATE_POLICY = {LatePolicy.AMEND: 0, LatePolicy.DLQ: 1, LatePolicy.DROP: 2}
 
 
@@ -91,9 +93,11 @@ class GameOrder:
 
         Args:
             batch: What `Normalise.step` gave, rows that it turned away included.
-            status: One a row; rows with another status than 0 only move the time.
+            status: One a row, 0 is good. Another one moves the time, and gives its sequence up
+                where game and sequence are known.
         """
         words = batch.words
+        status = self._places_given_up(batch, status)
         order, flags, rejected, reasons, held_rows, held_slots, duplicates, dropped = (
             self._sequencer.step(
                 (
@@ -111,6 +115,14 @@ class GameOrder:
         self._hold(batch, held_rows, held_slots)
         self._book(len(batch) - int(np.count_nonzero(status)), len(out), duplicates, dropped)
         return out, rejects
+
+    @staticmethod
+    def _places_given_up(batch: Batch, status: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Mark the rows that were turned away and are known to be of a place in a game."""
+        if not status.any():
+            return status
+        known = (batch.present & PLACE) == PLACE
+        return np.where((status != 0) & known, np.uint8(GIVEN_UP), status)
 
     def _book(self, taken: int, out: int, duplicates: int, dropped: int) -> None:
         account = self.account
@@ -133,68 +145,50 @@ class GameOrder:
                 batch.words, batch.present, batch.keys, flags, batch.positions, batch.data,
                 batch.starts, batch.ends, numbers, until,
             )  # fmt: skip
-        if not (order < 0).any():
-            return Batch(
-                gather(batch.words, self._held.words, order), batch.present[order],
-                batch.keys[:, order], flags, batch.positions[order], batch.data,
-                batch.starts[order], batch.ends[order], numbers, until,
-            )  # fmt: skip
-        return self._emit_held(batch, order, flags, numbers)
+        return self._gathered(batch, order, flags, numbers, until)
 
-    def _emit_held(
+    def _gathered(
         self,
         batch: Batch,
         order: NDArray[np.int64],
         flags: NDArray[np.uint8],
         numbers: NDArray[np.int64],
+        until: int,
     ) -> Batch:
         """Emit rows of this batch and held ones, with their payloads in one buffer."""
         pool = self._held
+        # What a slot has no entry for is filled in below.
+        places = np.stack([batch.positions, batch.starts, batch.ends])
+        of_slots = np.stack([pool.positions] * 3)
+        words, present, keys, places = gather(
+            (
+                (batch.words, pool.words),
+                (batch.present.view(np.int64)[None], pool.present.view(np.int64)[None]),
+                (batch.keys.view(np.int64), pool.keys.view(np.int64)),
+                (places, of_slots),
+            ),
+            order,
+        )
+        positions, starts, ends = places
+        data = batch.data
         waited = np.flatnonzero(order < 0)
-        slots = ~order[waited]
-        rows = np.maximum(order, 0) if len(batch) else np.zeros(0, np.int64)
-        payloads = [pool.payloads[slot] for slot in slots.tolist()]
-        # Only what this batch spans of a shared buffer is copied.
-        low, high = _spanned(batch)
-        part = batch.data[low:high]
-        lengths = np.array([len(payload) for payload in payloads], np.int64)
-        ends_of_waited = len(part) + np.cumsum(lengths)
-        data = np.concatenate([part, np.frombuffer(b"".join(payloads), np.uint8)])
-
-        def mixed(ours: NDArray[np.int64], theirs: NDArray[np.int64]) -> NDArray[np.int64]:
-            column = ours[rows] if len(batch) else np.zeros(len(order), np.int64)
-            column[waited] = theirs
-            return column
-
-        words = gather(batch.words, pool.words, order)
-        present = mixed(batch.present.view(np.int64), pool.present.view(np.int64)[slots]).view(
-            np.uint64
-        )
-        starts = mixed(batch.starts - low, ends_of_waited - lengths)
-        ends = mixed(batch.ends - low, ends_of_waited)
-        moved = np.full(len(order), -low, np.int64)
-        moved[waited] = starts[waited]
-        self._move_spans(words, present, moved)
+        if len(waited):
+            payloads = [pool.payloads[slot] for slot in (~order[waited]).tolist()]
+            # Only what this batch spans of a shared buffer is copied.
+            low, high = _spanned(batch)
+            lengths = np.array([len(payload) for payload in payloads], np.int64)
+            ends_of_waited = high - low + np.cumsum(lengths)
+            data = np.concatenate([data[low:high], np.frombuffer(b"".join(payloads), np.uint8)])
+            starts -= low
+            ends -= low
+            starts[waited], ends[waited] = ends_of_waited - lengths, ends_of_waited
+            moved = np.full(len(order), -low, np.int64)
+            moved[waited] = starts[waited]
+            move_spans(words, present[0].view(np.uint64), self._bytes_columns, moved)
         return Batch(
-            words,
-            present,
-            gather(batch.keys.view(np.int64), pool.keys.view(np.int64), order).view(np.uint64),
-            flags,
-            mixed(batch.positions, pool.positions[slots]),
-            data,
-            starts,
-            ends,
-            numbers,
-            max(self._sequencer.now, 0),
-        )
-
-    def _move_spans(
-        self, words: NDArray[np.int64], present: NDArray[np.uint64], by: NDArray[np.int64]
-    ) -> None:
-        """Move the spans of bytes columns by so many bytes a row."""
-        for column in self._bytes_columns:
-            there = (present >> np.uint64(column) & np.uint64(1)).astype(np.int64)
-            words[column] += (by << SPAN_LENGTH_BITS) * there
+            words, present[0].view(np.uint64), keys.view(np.uint64), flags, positions, data,
+            starts, ends, numbers, until,
+        )  # fmt: skip
 
     def _hold(self, batch: Batch, rows: NDArray[np.int64], slots: NDArray[np.int64]) -> None:
         if not len(rows):
@@ -202,7 +196,7 @@ class GameOrder:
         pool = self._held
         pool.make_room(int(slots.max()) + 1)
         words = np.ascontiguousarray(batch.words[:, rows])
-        self._move_spans(words, batch.present[rows], -batch.starts[rows])
+        move_spans(words, batch.present[rows], self._bytes_columns, -batch.starts[rows])
         pool.words[:, slots] = words
         pool.present[slots] = batch.present[rows]
         pool.keys[:, slots] = batch.keys[:, rows]
@@ -240,8 +234,13 @@ class GameOrder:
 
     def snapshot(self) -> bytes:
         """Return games, remembered keys, held events with their payloads, and the books."""
+        return b"".join(self.snapshot_parts())
+
+    def snapshot_parts(self) -> Frozen:
+        """Return the parts of a snapshot, end to end; the remembered keys are not copied."""
         pool, slots = self._held, self._sequencer.held_slots()
         payloads = [pool.payloads[slot] for slot in slots.tolist()]
+        sequencer = self._sequencer.snapshot_parts()
         parts = [
             json.dumps(asdict(self.account), sort_keys=True).encode(),
             struct.pack("<q", self._next_number),
@@ -251,10 +250,9 @@ class GameOrder:
             pool.positions[slots].tobytes(),
             np.array([len(payload) for payload in payloads], np.int64).tobytes(),
             b"".join(payloads),
-            self._sequencer.snapshot(),
         ]
-        lengths = struct.pack(f"<{len(parts)}Q", *map(len, parts))
-        return b"".join((VERSION, lengths, *parts))
+        lengths = struct.pack("<9Q", *map(len, parts), sum(map(len, sequencer)))
+        return (VERSION, lengths, *parts, *sequencer)
 
     def restore(self, state: bytes) -> None:
         """Take up a state that `snapshot` gave, of the same plan.

@@ -37,6 +37,10 @@ REASONS = {
     Kind.GAME_END: "final",
 }
 
+_REASON_OF = {int(kind): word for kind, word in REASONS.items()}
+_BLAMED = {STALE_INPUT: "stale_input", MODEL_ERROR: "model_error"}
+_STATUS_WORDS = np.array([str(status) for status in STATUSES], object)
+
 
 @dataclass(frozen=True, slots=True)
 class PricePlan:
@@ -108,6 +112,11 @@ class Price:
         self._rollups = 0
         self._letters: dict[int, _Letter] = {}
         self._failures: dict[int, int] = {}
+        self._no_odds = Odds.none()
+        self._words = tuple(
+            np.array(words, object)
+            for words in (self._shape.scope, self._shape.market, self._shape.side)
+        )
 
     def step(self, batch: Batch) -> Priced:
         """Fold a batch and publish what changed by it.
@@ -148,11 +157,11 @@ class Price:
     def _rejects(self, batch: Batch, folded: Folded, failed: dict[int, str]) -> Rejects:
         """Return refused rows, then the causes of prices that the model failed on."""
         rows = np.flatnonzero(folded.status)
+        if not len(rows) and not failed:
+            return Rejects.none(STAGE)
         for reason, count in zip(*np.unique(folded.status[rows], return_counts=True), strict=True):
             name = Reason(int(reason)).name
             self.account.rejected[name] = self.account.rejected.get(name, 0) + int(count)
-        if not len(rows) and not failed:
-            return Rejects.none(STAGE)
         letters = [
             (_letter(batch, row), int(folded.status[row]), int(folded.detail[row]), "")
             for row in rows.tolist()
@@ -192,7 +201,7 @@ class Price:
         """Price the cuts; return the failures that make a dead letter, and the odds."""
         cuts, mode = folded.cuts, folded.cuts[:, s.CUT_MODE]
         if not len(cuts):
-            return {}, self._message(folded, self._none_published())
+            return {}, self._no_odds
         boards = RawBoards.empty(len(cuts), len(self._shape))
         bad = self._price(folded, boards)
         verdict = np.full((len(cuts), self._shape.markets), PASSES, np.int64)
@@ -215,7 +224,8 @@ class Price:
             verdict,
             judge,
         )
-        return self._count_failures(folded, bad), self._message(folded, published)
+        failed = self._count_failures(folded, bad)
+        return failed, self._message(folded, published) if len(published.cut) else self._no_odds
 
     def _price(self, folded: Folded, boards: RawBoards) -> dict[int, str]:
         """Fill the boards of all cuts but stale ones; return the cuts without a price, and why."""
@@ -276,40 +286,30 @@ class Price:
                 letters[cut] = bad[cut]
         return letters
 
-    def _none_published(self) -> Published:
-        none = np.empty(0, np.int64)
-        flags = np.empty(0, bool)
-        prices = np.empty(0)
-        raw = RawBoards(prices, prices, prices, prices, none)
-        return Published(none, none, none, flags, none, none, none, none, raw)
-
-    def _reason(self, folded: Folded, published: Published, at: int) -> str:
-        """Say in a word why a message went out."""
-        cut = int(published.cut[at])
-        blame = int(published.suspended[at])
-        if folded.cuts[cut, s.CUT_MODE] == s.FINAL:
-            return "final"
-        if blame == STALE_INPUT:
-            return "stale_input"
-        if blame == MODEL_ERROR:
-            return "model_error"
-        if blame != PASSES:
-            return f"guard:{self._guards.names[blame]}"
-        if published.opened[at]:
-            return "recovered"
-        return REASONS.get(Kind(int(folded.cuts[cut, s.CUT_REASON])), "play")
+    def _reasons(self, folded: Folded, published: Published) -> list[str]:
+        """Say in a word why each message went out."""
+        cuts = folded.cuts[published.cut]
+        reasons = [_REASON_OF.get(kind, "play") for kind in cuts[:, s.CUT_REASON].tolist()]
+        blame = published.suspended
+        for at in np.flatnonzero(published.opened).tolist():
+            reasons[at] = "recovered"
+        for at in np.flatnonzero(blame != PASSES).tolist():
+            reasons[at] = _BLAMED.get(int(blame[at])) or f"guard:{self._guards.names[blame[at]]}"
+        for at in np.flatnonzero(cuts[:, s.CUT_MODE] == s.FINAL).tolist():
+            reasons[at] = "final"
+        return reasons
 
     def _message(self, folded: Folded, published: Published) -> Odds:
         """Put the published boards into words."""
         cut, shape, prices = published.cut, self._shape, published.prices
         cuts = folded.cuts[cut]
-        slots = published.slot.tolist()
+        slot, (scope, market, side) = published.slot, self._words
 
         def state(name: str) -> NDArray[np.int64]:
             values = np.zeros(len(cut))
             if name in self._names:
                 values = folded.values[cut, self._names.index(name)]
-            return np.nan_to_num(values).astype(np.int64)
+            return np.where(np.isnan(values), 0.0, values).astype(np.int64)
 
         return Odds(
             game=cuts[:, s.CUT_GAME],
@@ -321,17 +321,17 @@ class Price:
             event_time=cuts[:, s.CUT_TIME],
             as_of_us=cuts[:, s.CUT_AS_OF],
             oldest_ingest_us=cuts[:, s.CUT_OLDEST],
-            reason=[self._reason(folded, published, at) for at in range(len(cut))],
+            reason=self._reasons(folded, published),
             home_score=state("home_score"),
             away_score=state("away_score"),
             period=state("period"),
             board=published.board,
-            scope=[shape.scope[slot] for slot in slots],
-            market=[shape.market[slot] for slot in slots],
-            side=[shape.side[slot] for slot in slots],
-            status=[str(STATUSES[code]) for code in published.status.tolist()],
+            scope=scope[slot].tolist(),
+            market=market[slot].tolist(),
+            side=side[slot].tolist(),
+            status=_STATUS_WORDS[published.status].tolist(),
             line=prices.line,
-            is_main=shape.is_main[published.slot],
+            is_main=shape.is_main[slot],
             p_fair=prices.p_fair,
             p_push=prices.p_push,
             p_booked=prices.p_booked,
@@ -339,6 +339,17 @@ class Price:
         )
 
     # State.
+
+    def states(self) -> dict[int, dict[str, float]]:
+        """Return state and derived columns of every game seen so far, NaN where absent."""
+        games, values = self._fold.values()
+        if not len(games):
+            return {}
+        columns = self._states.with_derived(values)
+        return {
+            game: {name: float(column[row]) for name, column in columns.items()}
+            for row, game in enumerate(games.tolist())
+        }
 
     def snapshot(self) -> bytes:
         """Return the whole state, the books included."""

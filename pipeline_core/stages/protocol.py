@@ -1,7 +1,11 @@
 """What a stage is: a pure step that owns its state and keeps its books."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
+
+Frozen: TypeAlias = Sequence[bytes | memoryview]
+"""State as bytes in parts, end to end; none of them changes any more, so none need be copied."""
 
 
 @dataclass(slots=True)

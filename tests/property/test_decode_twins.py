@@ -43,7 +43,8 @@ def message_class():
 
 EVENT = message_class()
 DRAW = {
-    1: st.binary(max_size=40), 2: st.integers(0, 2**32 - 1), 3: st.text(max_size=15),
+    1: st.binary(max_size=40), 2: st.integers(0, 2**32 - 1),
+    3: st.sampled_from(["A", "A", "é" * 9]) | st.text(max_size=15),
     4: st.integers(0, 2**64 - 1), 5: st.integers(-(2**63), 2**63 - 1),
     6: st.integers(-(2**63), 2**63 - 1), 7: st.sampled_from([1, 2, 3, 4, 5, 10, 15, 70, -1]),
     8: st.integers(0, 13), 11: st.integers(-(2**31), 2**31 - 1), 12: st.text(max_size=5),
@@ -105,6 +106,30 @@ def test_twins_agree_on_any_bytes(payloads, trust, limit):
     got, want = run(_decode, payloads, compiled), run(_decode_py, payloads, python)
 
     assert_same(got, want, compiled, python)
+
+
+@pytest.mark.parametrize("twin", [_decode, _decode_py], ids=["compiled", "python"])
+def test_a_faulty_field_leaves_the_place_of_its_event(twin):
+    event = {1: b"e", 3: "A", 4: 7, 7: 1}
+    table = twin.DecodeTable(FIELDS)
+    whole, place = encode(event), (1 << 2 | 1 << 3, 0, 7)
+
+    def left(payload):
+        _, (words, present, keys, status, _) = run(twin, [payload], table)
+        assert status[0] != Reason.OK
+        assert keys.tolist() == [[0], [0]]
+        return int(present[0]), *words[2:4, 0].tolist()
+
+    assert left(encode({**event, 8: 99})) == (0, 0, 0)  # the game is not known yet
+    assert run(twin, [whole], table)[0] == 1
+    for fault in ({8: 99}, {7: 99}, {13: float("nan")}, {12: "much too long"}, {1: b""}):
+        assert left(encode({**event, **fault})) == place
+    assert left(b"\x41" + bytes(8) + whole) == place  # field 8 as a double
+    assert left(encode({**event, 8: 99, 3: "B"})) == (0, 0, 0)
+    assert left(encode({**event, 8: 99, 4: 2**63})) == (0, 0, 0)
+    assert left(encode({8: 99, 3: "A"})) == (0, 0, 0)
+    assert left(encode({**event, 8: 99})[:-1]) == (0, 0, 0)
+    assert left(encode({**event, 8: 99}) + b"\x20\x09") == (1 << 2 | 1 << 3, 0, 9)
 
 
 @settings(max_examples=200, deadline=None)

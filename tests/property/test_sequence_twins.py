@@ -14,7 +14,7 @@ EVENT = st.tuples(
     st.sampled_from([PLAY] * 12 + [TICK, END]),
     st.integers(0, 4),  # time since the one before
     st.integers(0, 25),  # key
-    st.sampled_from([0] * 9 + [7]),  # status
+    st.sampled_from([0] * 8 + [7, 255]),  # status
 )
 OPTIONS = st.fixed_dictionaries(
     {
@@ -129,6 +129,46 @@ def test_what_comes_within_the_window_leaves_in_sequence(sequences, again):
 
 
 @TWINS
+@settings(max_examples=100, deadline=None)
+@given(st.permutations(range(1, 25)), st.sets(st.integers(1, 24)), st.lists(st.integers(0, 24)))
+def test_nobody_waits_for_what_was_turned_away(twin, sequences, bad, cuts):
+    run = Run(twin, {"order": (1, 10**9, 0, 1000, 1000), "duplicates_us": 10**9})
+    rows = [([0], [one], [PLAY], [0], [one], [255 * (one in bad)]) for one in sequences]
+
+    for start, stop in zip([0, *sorted(cuts)], [*sorted(cuts), 24], strict=True):
+        if start < stop:
+            run.step([sum(column, []) for column in zip(*rows[start:stop], strict=True)])  # noqa: RUF017 - few rows
+
+    assert [sequences[place] for place, _ in run.out] == sorted(set(sequences) - bad)
+    after = [sequences[place] for place, flags in run.out if flags == 2]
+    assert after == sorted(one for one in set(sequences) - bad if one - 1 in bad)
+    assert (run.pool, run.rejected) == ({}, [])
+
+
+@TWINS
+def test_an_event_may_still_come_under_a_sequence_that_was_given_up(twin):
+    run = Run(twin, {"order": (1, 10, 0, 100, 100), "duplicates_us": 100})
+
+    def feed(sequence, key, status=0):
+        run.step(([0], [sequence], [PLAY], [0], [key], [status]))
+
+    feed(1, 1)
+    feed(2, 2, 255)
+    feed(3, 3)
+    feed(2, 20)  # late: its place was passed
+    feed(5, 5, 255)
+    feed(5, 50)  # not late: its place is still to come
+    feed(4, 4)
+    feed(300, 300, 255)  # too far to be true
+
+    assert run.out == [(0, 0), (2, 2), (3, 1), (6, 0), (5, 0)]
+    assert run.sequencer.held == 0
+    run.resume(twin)
+    feed(6, 6)
+    assert run.out[-1] == (8, 0)
+
+
+@TWINS
 def test_keys_are_remembered_exactly_for_the_window(twin):
     run = Run(twin, {"order": (1, 10, 0, 100, 100), "duplicates_us": 10})
 
@@ -164,3 +204,51 @@ def test_a_full_window_forgets_and_finds_as_a_dict_does(count):
         else:
             seen[one] = time
     assert got == want
+
+
+@TWINS
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_gathered_columns_are_those_of_the_rows_and_slots_asked_for(twin, data):
+    rows, slots = data.draw(st.integers(1, 40)), data.draw(st.integers(0, 4))
+    starts = st.tuples(st.integers(-slots, rows - 1), st.integers(1, 20))
+    order = [
+        at
+        for start, length in data.draw(st.lists(starts, max_size=8))
+        for at in (range(start, min(start + length, rows)) if start >= 0 else [start])
+    ]
+    sources = [
+        (np.arange(c * rows).reshape(c, rows), -1 - np.arange(c * slots).reshape(c, slots))
+        for c in (1, 3)
+    ]
+
+    for (words, pool), out in zip(
+        sources, twin.gather(sources, np.array(order, np.int64)), strict=True
+    ):
+        whole = np.concatenate([words, pool[:, ::-1]], axis=1)
+        assert out.tolist() == whole[:, order].tolist()
+
+
+@TWINS
+def test_rows_and_slots_that_are_not_there_are_refused(twin):
+    source = (np.zeros((2, 3), np.int64), np.zeros((2, 1), np.int64))
+
+    for order in ([3], [-2]):
+        with pytest.raises(IndexError):
+            twin.gather([source], np.array(order, np.int64))
+    with pytest.raises(ValueError, match="differ in columns"):
+        twin.gather([(source[0], source[1][:1])], np.zeros(0, np.int64))
+
+
+@TWINS
+def test_spans_move_where_they_are_there(twin):
+    words = np.array([[1 << 24 | 5, 7 << 24], [2 << 24, 9 << 24 | 1]], np.int64)
+    present = np.array([0b11, 0b01], np.uint64)
+
+    twin.move_spans(words, present, [0, 1], np.array([10, -7], np.int64))
+
+    assert words.tolist() == [[11 << 24 | 5, 0], [12 << 24, 9 << 24 | 1]]
+    with pytest.raises(ValueError, match="differ in rows"):
+        twin.move_spans(words, present[:1], [0], np.zeros(2, np.int64))
+    with pytest.raises(IndexError):
+        twin.move_spans(words, present, [2], np.zeros(2, np.int64))

@@ -9,7 +9,7 @@ from oddspipe.core.names import FieldType, Kind, LatePolicy
 from oddspipe.core.parts import Duplicates, KindPlan, Order, Rule
 from oddspipe.core.stages.normalise import Normalise
 from oddspipe.core.stages.order import GameOrder
-from oddspipe.ext import _decode_py, _sequence_py
+from oddspipe.ext import _decode_py, _sequence, _sequence_py
 
 KINDS = tuple(KindPlan(kind.name.lower(), int(kind), int(kind)) for kind in Kind if kind)
 LAYOUT = Layout(
@@ -112,6 +112,25 @@ def test_rejected_row_moves_the_time_all_the_same():
     assert line.rejected == [(Reason.OUT_OF_RANGE, event(4, down=9))]
 
 
+def test_an_event_that_is_turned_away_does_not_hold_its_game():
+    line = Line(rules=[Rule("first", "down < 3", temporal=False)])
+    bad = event(2, down=9), event(4, down=3)
+
+    line.feed((0, event(1)), (1, bad[0]), (1, event(3)), (1, bad[1]), (1, event(5)), (2, event(6)))
+
+    assert line.out == [(1, 0), (3, AFTER_GAP), (5, AFTER_GAP), (6, 0)]
+    assert line.rejected == [(Reason.OUT_OF_RANGE, bad[0]), (Reason.RULE, bad[1])]
+    assert line.order.account.held_after == 0
+
+
+def test_a_mended_event_under_a_sequence_that_was_turned_away_follows_the_late_policy():
+    line = Line()
+
+    line.feed((0, event(1)), (1, event(2, down=9)), (1, event(3)), (2, event(2)))
+
+    assert line.out == [(1, 0), (3, AFTER_GAP), (2, LATE_AMENDED)]
+
+
 @pytest.mark.parametrize(
     ("late", "rejected", "dropped"),
     [(LatePolicy.DLQ, [(Reason.LATE, event(2))], {}), (LatePolicy.DROP, [], {"LATE": 1})],
@@ -208,3 +227,24 @@ def test_damaged_state_is_refused(name, cut):
 
     with pytest.raises(StateError):
         stage.restore(stage.snapshot()[:cut])
+
+
+def test_parts_of_a_snapshot_stay_as_they_were_while_the_order_goes_on() -> None:
+    rows, window_us = 300_000, 150_000
+    made = _sequence.Sequencer((1, 1_000, 0, 100, 10**9), duplicates_us=window_us)
+
+    def go_on(first: int) -> None:
+        at = np.arange(first, first + rows)
+        keys = np.stack([at * 7, at]).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+        one = np.ones(rows, np.int64)
+        made.step((one * 0, at + 1, one * 4, at, keys, np.zeros(rows, np.uint8)))
+
+    go_on(0)
+    parts = made.snapshot_parts()
+    state = b"".join(parts)
+    go_on(rows)
+    go_on(2 * rows)
+
+    assert any(isinstance(part, memoryview) for part in parts)
+    assert b"".join(parts) == state
+    assert made.snapshot() != state

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.plan_cases import plan
 from tests.run_cases import FeedSource, noisy_feed, run_once
 
 from oddspipe.core.adapters.dead_letters import DeadLetters
+from oddspipe.core.assemble import Input, Settings, assemble
 from oddspipe.core.batch.batch import Payloads
 from oddspipe.core.errors import RetryableError, RunError
 from oddspipe.core.runtime.books import assert_balanced
@@ -135,3 +137,19 @@ def test_a_sink_that_breaks_stops_the_run_with_its_name(tmp_path: Path, monkeypa
 
     with pytest.raises(RunError, match="sink 'dead_letters' broke: ZeroDivisionError: oh"):
         run_once(tmp_path, FeedSource(noisy_feed(3), [50]))
+
+
+def test_a_run_keeps_to_its_folder_when_the_working_folder_changes(tmp_path, monkeypatch) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    given = Input(rate=2000, duration_s=0.5)
+    settings = Settings(
+        given, speed=None, state=Path("state"), sinks=("dead_letters",), odds_out=Path("o.parquet")
+    )
+    made = assemble(plan("nfl"), settings)
+
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    made.go(StopSwitch())
+
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["elsewhere", "o.parquet", "state"]
+    assert list((tmp_path / "elsewhere").iterdir()) == []

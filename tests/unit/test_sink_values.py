@@ -1,13 +1,16 @@
 """The value halves of the Redis and ClickHouse sinks: what would be sent, without a server."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import redis
 
 from oddspipe.core.adapters.clickhouse.ddl import statements
 from oddspipe.core.adapters.clickhouse.rows import by_second, events, odds_history, stored_kinds
+from oddspipe.core.adapters.redis.client import Lifetimes, RedisCurrent
 from oddspipe.core.adapters.redis.commands import (
     Current,
     Freshness,
@@ -17,6 +20,7 @@ from oddspipe.core.adapters.redis.commands import (
 )
 from oddspipe.core.batch.batch import LATE_AMENDED, Batch
 from oddspipe.core.batch.layout import Column, Layout, envelope
+from oddspipe.core.errors import RetryableError
 from oddspipe.core.names import FieldType
 from oddspipe.core.parts import KindPlan
 from oddspipe.core.ports.output import Odds, Output, Rollups
@@ -139,6 +143,30 @@ def test_boards_that_are_not_newer_change_nothing() -> None:
 
     assert changed == set()
     assert games["BUF_KC"].fields == {"sequence": "x"}
+
+
+def test_odds_that_the_server_did_not_take_are_sent_by_the_next_try() -> None:
+    sent: list[list[str]] = []
+
+    class Server:
+        def register_script(self, _text: str) -> Callable[..., None]:
+            return self.script
+
+        def script(self, *, keys: list[str], args: list[str]) -> None:
+            sent.append(keys)
+            assert "sequence" in args
+            if len(sent) == 1:
+                raise redis.ConnectionError("gone")
+
+    sink = RedisCurrent("nfl", lifetimes=Lifetimes(10**6, 10**6, 10**6, 10**6))
+    sink._client = Server()
+    given = output(odds([(0, 1, [("moneyline", np.nan, 1900)])]))
+    with pytest.raises(RetryableError, match="1 games not written"):
+        sink.write(given)
+
+    sink.write(given)
+
+    assert sent == [["odds:{nfl}:BUF_KC", "odds-memory:{nfl}:BUF_KC"]] * 2
 
 
 def test_many_games_are_written_in_calls_of_a_hundred() -> None:

@@ -6,7 +6,8 @@ import pytest
 
 from oddspipe.core.batch.batch import Batch
 from oddspipe.core.batch.layout import Column, Layout, envelope
-from oddspipe.core.batch.sql import RuleSet, check_sql, compile_sql, frame
+from oddspipe.core.batch.rules import RuleSet, frame
+from oddspipe.core.batch.sql import check_sql, compile_sql
 from oddspipe.core.errors import SpecError
 from oddspipe.core.names import FieldType
 

@@ -17,7 +17,9 @@ def folder(tmp_path):
 
 
 def put(folder: StateFolder, position: int, *, logic: str = "plan") -> Snapshot:
-    snapshot = Snapshot(position, b"token", logic, {"order": b"held" * position, "price": b""})
+    snapshot = Snapshot(
+        position, b"token", logic, {"order": (b"held" * position,), "price": (b"",)}
+    )
     folder.prepare(position, snapshot.encode())
     folder.publish(position)
     return snapshot

@@ -15,8 +15,8 @@ import polars as pl
 from oddspipe.core.adapters.clickhouse.ddl import statements, table
 from oddspipe.core.adapters.clickhouse.rows import (
     by_second,
-    chosen,
     events,
+    gathered,
     odds_history,
     stored_kinds,
 )
@@ -132,27 +132,16 @@ class ClickHouse:
 
     def write_many(self, outputs: Sequence[Output]) -> None:
         """Write several outputs with one insert a table, and return when they are durable."""
-        stored, start = self._stored, dict(self._next)
-        gathered: dict[str, list[pl.DataFrame]] = {what: [] for what in start}
-        kept = chosen(outputs, stored.layout, self._kinds, from_number=start["events"])
+        stored, start = self._stored, self._next
+        kept = gathered(outputs, stored.layout, self._kinds, from_number=start["events"])
         if len(kept.events):
-            gathered["events"].append(events(kept, stored.layout, self._kinds))
-            start["events"] = int(kept.events.numbers[-1]) + 1
-        for output in outputs:
-            if len(output.rollups) and output.rollups.number[-1] >= start["tracking_by_second"]:
-                number = start["tracking_by_second"]
-                gathered["tracking_by_second"].append(by_second(output, from_number=number))
-                start["tracking_by_second"] = int(output.rollups.number[-1]) + 1
-            if len(output.odds) and output.odds.number[-1] >= start["odds_history"]:
-                number = start["odds_history"]
-                gathered["odds_history"].append(
-                    odds_history(output, stored.plan, from_number=number)
-                )
-                start["odds_history"] = int(output.odds.number[-1]) + 1
-        for what, frames in gathered.items():
-            if frames:
-                self._insert(what, pl.concat(frames))
-                self._next[what] = start[what]
+            self._insert("events", events(kept, stored.layout, self._kinds))
+        if len(kept.rollups) and kept.rollups.number[-1] >= start["tracking_by_second"]:
+            number = start["tracking_by_second"]
+            self._insert("tracking_by_second", by_second(kept, from_number=number))
+        if len(kept.odds) and kept.odds.number[-1] >= start["odds_history"]:
+            number = start["odds_history"]
+            self._insert("odds_history", odds_history(kept, stored.plan, from_number=number))
 
     def refresh(self) -> None:
         """Nothing here expires."""

@@ -2,12 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from oddspipe.core.adapters.odds_rows import MICROS, boards, prices
+from oddspipe.core.adapters.odds_rows import (
+    MICROS,
+    boards,
+    games,
+    joined_odds,
+    joined_rollups,
+    prices,
+)
 from oddspipe.core.batch.batch import AFTER_GAP, LATE_AMENDED, SPAN_LENGTH_BITS, Batch
 from oddspipe.core.batch.layout import KIND, Column, Layout
 from oddspipe.core.names import TIMER_KINDS, FieldType, Kind
@@ -51,12 +59,12 @@ def _how(kind: KindPlan, store: dict[str, str]) -> str:
     return store.get(kind.name, usual)
 
 
-def chosen(
+def gathered(
     outputs: Sequence[Output], layout: Layout, kinds: NDArray[np.int64], *, from_number: int = 0
 ) -> Output:
-    """Return one output with the events of `kinds` in several, from number `from_number` on.
+    """Return several outputs as one, of the events those of `kinds` from number `from_number` on.
 
-    A frame costs 5 ms however few rows it has, so rows are gathered before frames are made.
+    A frame costs 1 ms however few rows it has, so rows are gathered before frames are made.
     """
     parts: list[Batch] = []
     for output in outputs:
@@ -66,7 +74,12 @@ def chosen(
             parts.append(batch.take(rows))
             from_number = int(batch.numbers[rows[-1]]) + 1
     spans = [at for at, column in enumerate(layout.columns) if column.type is FieldType.BYTES]
-    return replace(outputs[-1], events=_joined(parts, spans) if parts else _none(outputs[-1]))
+    return replace(
+        outputs[-1],
+        events=_joined(parts, spans) if parts else _none(outputs[-1]),
+        rollups=joined_rollups([output.rollups for output in outputs]),
+        odds=joined_odds([output.odds for output in outputs]),
+    )
 
 
 def _joined(parts: list[Batch], spans: list[int]) -> Batch:
@@ -105,51 +118,60 @@ def events(
     """Return the events of `kinds`, from number `from_number` on."""
     batch = output.events
     rows = np.flatnonzero(np.isin(batch.words[KIND], kinds) & (batch.numbers >= from_number))
-    number = pl.Series("number", batch.numbers[rows]).cast(pl.UInt64)
-    columns = [
-        _column(output, column, at, rows).alias(column.name)
-        for at, column in enumerate(layout.columns)
-    ]
+    words, present = np.ascontiguousarray(batch.words[:, rows]), batch.present[rows]
+    everywhere = int(np.bitwise_and.reduce(present, initial=2**64 - 1))
     flags = batch.flags[rows]
-    late = pl.Series("late", (flags & LATE_AMENDED) != 0)
-    after_gap = pl.Series("after_gap", (flags & AFTER_GAP) != 0)
-    return pl.DataFrame([number, *columns, late, after_gap])
+    given = {
+        "number": batch.numbers[rows],
+        "late": (flags & LATE_AMENDED) != 0,
+        "after_gap": (flags & AFTER_GAP) != 0,
+    }
+    shown: list[pl.Expr] = []
+    for at, column in enumerate(layout.columns):
+        given[column.name] = _raw(output, column, words[at])
+        value = _shown(output, column, at)
+        # The ingest time is given by the record, not by the payload.
+        if not everywhere >> at & 1 and column.name != "ingest_time":
+            given[f"{at}"] = (present >> np.uint64(at)) & np.uint64(1) == 1
+            value = pl.when(pl.col(f"{at}")).then(value)
+        shown.append(value.alias(column.name))
+    # One evaluation for all columns: each costs 0.1 ms.
+    return pl.DataFrame(given).select(pl.col("number").cast(pl.UInt64), *shown, "late", "after_gap")
 
 
-def _column(output: Output, column: Column, at: int, rows: NDArray[np.int64]) -> pl.Series:
-    batch = output.events
-    words = np.ascontiguousarray(batch.words[at, rows])
-    if column.name == "ingest_time":  # given by the record, not by the payload
-        return pl.Series(words).cast(MICROS)
-    values = _values(output, column, at, words)
-    absent = (batch.present[rows] >> np.uint64(at)) & np.uint64(1) == 0
-    if not absent.any():
-        return values
-    shown = pl.DataFrame({"value": values, "absent": absent})
-    return shown.select(pl.when(~pl.col("absent")).then(pl.col("value"))).to_series()
-
-
-def _values(output: Output, column: Column, at: int, words: NDArray[np.int64]) -> pl.Series:
-    if column.name == "event_time":
-        return pl.Series(words).cast(MICROS)
+def _raw(output: Output, column: Column, words: NDArray[np.int64]) -> Any:  # noqa: ANN401 - what a frame takes
     if column.type is FieldType.DOUBLE:
-        return pl.Series(words.view(np.float64))
-    if column.type is FieldType.STRING:
-        return _words(pl.Series(list(output.strings.get(at, ())), dtype=pl.String), words)
+        return words.view(np.float64)
+    if column.type is FieldType.UINT64:
+        return words.view(np.uint64)
     if column.type is FieldType.BYTES:
         return pl.Series(_spans(output.events, words), dtype=pl.Binary)
     if column.type is FieldType.ENUM:
-        names = {number: name for name, number in column.values}
-        return pl.Series(words).replace_strict(names, default=None, return_dtype=pl.String)
-    whole = words.view(np.uint64) if column.type is FieldType.UINT64 else words
-    return pl.Series(whole).cast(INTEGERS[column.type], strict=False)
+        numbers = np.array(sorted(number for _, number in column.values), np.int64)
+        return np.searchsorted(numbers, words)
+    return words
 
 
-def _words(names: pl.Series, words: NDArray[np.int64]) -> pl.Series:
-    """Look up interned words; a row without the field may hold any number."""
-    if not len(names) or not len(words):
-        return pl.Series([None] * len(words), dtype=pl.String)
-    return names.gather(np.clip(words, 0, len(names) - 1))
+def _shown(output: Output, column: Column, at: int) -> pl.Expr:
+    """Return a column as the table has it, of what `_raw` gave."""
+    raw = pl.col(column.name)
+    if column.name in {"event_time", "ingest_time"}:
+        return raw.cast(MICROS)
+    if column.type is FieldType.ENUM:
+        names = [name for name, _ in sorted(column.values, key=lambda value: value[1])]
+        return _word(pl.Series(names, dtype=pl.String), raw)
+    if column.type is FieldType.STRING:
+        return _word(pl.Series(list(output.strings.get(at, ())), dtype=pl.String), raw)
+    if column.type in INTEGERS:
+        return raw.cast(INTEGERS[column.type], strict=False)
+    return raw
+
+
+def _word(names: pl.Series, at: pl.Expr) -> pl.Expr:
+    """Look up numbered words; a row without the field may hold any number."""
+    return (
+        pl.lit(names).gather(at.clip(0, len(names) - 1)) if len(names) else pl.lit(None, pl.String)
+    )
 
 
 def _spans(batch: Batch, words: NDArray[np.int64]) -> list[bytes]:
@@ -165,11 +187,10 @@ def by_second(output: Output, *, from_number: int = 0) -> pl.DataFrame:
     """Return tracking events counted by game and second, from number `from_number` on."""
     rollups = output.rollups
     rows = np.flatnonzero(rollups.number >= from_number)
-    names = pl.Series(list(output.games), dtype=pl.String)
     return pl.DataFrame(
         {
             "number": rollups.number[rows].astype(np.uint64),
-            "game_id": _words(names, rollups.game[rows]),
+            "game_id": games(output, rollups.game[rows]),
             "second": rollups.second[rows].astype(np.uint32),
             "count": rollups.count[rows].astype(np.uint64),
             "total": rollups.total[rows],

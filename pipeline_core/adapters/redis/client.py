@@ -105,6 +105,7 @@ class RedisCurrent:
         self._url = url
         self._clock = clock or SystemClock()
         self._client: Redis | None = None
+        self._unsent: set[str] = set()
         self._games: dict[str, Current] = {}
         self._heard_ns = 0
         self._renewed_ns = 0
@@ -119,6 +120,7 @@ class RedisCurrent:
             self._url, socket=self._embedded.socket if self._embedded is not None else None
         )
         self._games = {}
+        self._unsent = set()
         prefix = memory_key(self._sport, "")
         for key in self._client.scan_iter(match=f"{prefix}*", count=1000):
             found: dict[bytes, bytes] = self._client.hgetall(key)  # type: ignore[assignment]  # sync
@@ -141,8 +143,10 @@ class RedisCurrent:
     def write_many(self, outputs: Sequence[Output]) -> None:
         """Write the last board of each game in several outputs."""
         self._heard_ns = self._clock.monotonic_ns()
-        changed = merge(self._games, outputs)
-        self._send(sorted(changed), Freshness.FRESH)
+        # What was merged and not sent, because the server failed, is sent by the next try.
+        self._unsent |= merge(self._games, outputs)
+        self._send(sorted(self._unsent), Freshness.FRESH)
+        self._unsent.clear()
         if self._freshness is not Freshness.FRESH:
             self._renew()
 
@@ -188,7 +192,9 @@ class RedisCurrent:
             for keys, values in calls(self._sport, self._games, names, fresh, lifetimes):
                 script(keys=keys, args=values)
         except (redis.ConnectionError, redis.TimeoutError, redis.ResponseError) as error:
-            raise RetryableError(f"redis: {len(names)} games not written: {error}") from error
+            again = self._embedded is not None and self._embedded.revive()
+            told = "its server had ended and was started again" if again else str(error)
+            raise RetryableError(f"redis: {len(names)} games not written: {told}") from error
 
 
 def read_current(client: Redis, sport: str) -> dict[str, dict[str, Any]]:

@@ -88,6 +88,19 @@ class EmbeddedRedis:
         if self._server._process is not None:  # noqa: SLF001  # the package does not tell its id
             self._pid_file.write_text(str(self._server._process.pid))  # noqa: SLF001  # the same
 
+    def revive(self) -> bool:
+        """Start the server again if it has ended by itself; say whether it had.
+
+        Raises:
+            RunError: It does not start.
+        """
+        process = self._server._process if self._server is not None else None  # noqa: SLF001  # as above
+        if self._server is None or process is None or process.poll() is None:
+            return False
+        self._server.stop()
+        self.start()
+        return True
+
     def stop(self) -> None:
         """Stop the server, its odds on the disk; may be called twice."""
         if self._server is not None:

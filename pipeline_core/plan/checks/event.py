@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from oddspipe.core.batch.layout import ENVELOPE_COLUMNS, FIRST_OWN_NUMBER, MAX_COLUMNS, envelope
 from oddspipe.core.names import FieldType
-from oddspipe.core.plan.checks.near import near
+from oddspipe.core.near import near
 from oddspipe.core.plan.columns import (
     FIXED_KINDS,
     RESERVED_NUMBERS,
@@ -31,6 +31,7 @@ def event_problems(event: EventSpec) -> Iterator[Problem]:
             continue
         yield from _number(at, name, field, by_number)
         yield from _own_field(at, name, field)
+    yield from _retired(event)
     own = len(event.fields.keys() - envelope_names())
     if own > MAX_COLUMNS - ENVELOPE_COLUMNS:
         yield Problem(
@@ -76,6 +77,55 @@ def _kinds(event: EventSpec) -> Iterator[Problem]:
                 else "Heartbeats and ticks are always admitted; leave it away.",
             )
         names.add(name)
+
+
+def _retired(event: EventSpec) -> Iterator[Problem]:
+    """Yield what is retired and used again, and values retired of what is no enum."""
+    retired = event.retired
+    yield from _used_again(
+        ("event", "fields"),
+        [((name,), name, field.number) for name, field in event.fields.items()],
+        retired.fields,
+    )
+    yield from _used_again(
+        ("event", "kinds"),
+        [
+            ((index,), entry.name, entry.number)
+            for index, entry in enumerate(event.kinds)
+            if isinstance(entry, OwnKind)
+        ],
+        retired.kinds,
+    )
+    for name, values in retired.values.items():
+        at: Path = ("event", "fields", name, "values")
+        field = event.fields.get(name)
+        if field is None or field.values is None:
+            yield Problem(
+                "retired.unknown",
+                ("event", "retired", "values", name),
+                f"There is no enum {name!r} that could have had values.",
+                near(name, [key for key, one in event.fields.items() if one.values]),
+                on_key=True,
+            )
+            continue
+        yield from _used_again(at, [((key,), key, of) for key, of in field.values.items()], values)
+
+
+def _used_again(
+    at: Path, used: list[tuple[Path, str, int | None]], retired: dict[str, int]
+) -> Iterator[Problem]:
+    numbers = {number: name for name, number in retired.items()}
+    for place, name, number in used:
+        if name in retired or number in numbers:
+            gone = name if name in retired else numbers[number or 0]
+            yield Problem(
+                "retired.used",
+                (*at, *place),
+                f"{gone} = {retired[gone]} is retired: whoever reads old events would take "
+                f"{name!r} for it.",
+                "Take a name and a number that were never used.",
+                on_key=isinstance(place[-1], str),
+            )
 
 
 def _envelope_field(at: Path, field: EventField, kind: FieldType) -> Iterator[Problem]:

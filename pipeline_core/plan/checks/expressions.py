@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import polars as pl
 
 from oddspipe.core.batch.layout import Layout
-from oddspipe.core.batch.sql import Want, check_sql, check_sql_shape, event_types
+from oddspipe.core.batch.sql import check_sql, check_sql_shape
+from oddspipe.core.batch.sql_types import Want, event_types
 from oddspipe.core.names import FieldType
-from oddspipe.core.plan.checks.near import near
+from oddspipe.core.near import near
 from oddspipe.core.plan.columns import kinds_of
 from oddspipe.core.problem import Path, Problem
 from oddspipe.core.spec.feed import FeedSpec, RecordedEventSpec
@@ -198,6 +199,7 @@ def _feed(feed: FeedSpec, scope: Scope) -> Iterator[Problem]:  # noqa: C901
                     "Say format: json, or take it away.",
                     on_key=True,
                 )
+    yield from _members(feed.payload)
     members = {name: _PAYLOAD_TYPES.get(kind, pl.Int64()) for name, kind in feed.payload.items()}
     for index, event in enumerate(feed.mapping):
         yield from _recorded(("feed", "mapping", index), event, scope, members)
@@ -208,6 +210,22 @@ def _feed(feed: FeedSpec, scope: Scope) -> Iterator[Problem]:  # noqa: C901
         yield from _shape_problems((*at, key), getattr(feed.recording, key))
     for index, event in enumerate(feed.recording.events):
         yield from _recorded((*at, "events", index), event, scope, None)
+
+
+def _members(payload: Mapping[str, str]) -> Iterator[Problem]:
+    """Yield the members of a message that are values and have members of their own."""
+    for name in payload:
+        steps = name.split(".")
+        above = [".".join(steps[:size]) for size in range(len(steps) - 1, 0, -1)]
+        value = next((one for one in above if one in payload), None)
+        if value is not None:
+            yield Problem(
+                "feed.payload-member",
+                ("feed", "payload", name),
+                f"{name!r} is a member of {value!r}, which is a value itself: {payload[value]}.",
+                f"Take {value!r} away, or correct the name.",
+                on_key=True,
+            )
 
 
 def _recorded(

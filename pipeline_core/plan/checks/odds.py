@@ -6,16 +6,17 @@ from pydantic import ValidationError
 
 from oddspipe.core.errors import PluginError
 from oddspipe.core.names import Guarantee, Market
+from oddspipe.core.near import near
 from oddspipe.core.plan.checks.expressions import Scope
-from oddspipe.core.plan.checks.near import near
 from oddspipe.core.ports.model import OddsModel
-from oddspipe.core.ports.registry import installed, load_model
+from oddspipe.core.ports.registry import installed, load_model, load_sink, sink_guarantee
 from oddspipe.core.problem import Path, Problem
 from oddspipe.core.spec.model import ModelSpec, SportSpec
 from oddspipe.core.spec.odds import MarketSpec
 from oddspipe.core.spec.sinks import (
     ClickHouseSink,
     KafkaSink,
+    PluginSink,
     RedisSink,
     Sink,
 )
@@ -48,6 +49,9 @@ def kept_by(sink: Sink) -> tuple[Guarantee, str]:
                 "rows carry gap-free numbers; after a crash the sink asks for the last one and "  # noqa: ISC004
                 "skips what is there. Insert and position are not one transaction",
             )
+        case PluginSink():
+            kept = sink_guarantee(load_sink(sink.name))
+            return kept, f"the sink {sink.name!r} of its package says so"
         case KafkaSink():
             return (
                 Guarantee.EFFECTIVELY_ONCE,
@@ -83,7 +87,9 @@ def _no_model(model: ModelSpec, error: PluginError) -> Problem:
         "model.unknown" if missing else "model.broken",
         ("model", "name"),
         f"No installed package gives a model {model.name!r}." if missing else error.message,
-        near(model.name, known) if missing else error.hint,
+        f"{near(model.name, known)} Is the package that brings it installed?"
+        if missing
+        else error.hint,
     )
 
 
@@ -226,7 +232,42 @@ def _lines(at: Path, market: Market, entry: MarketSpec) -> Iterator[Problem]:
         )
 
 
+def _plugin(at: Path, sink: PluginSink) -> Iterator[Problem]:
+    """Yield what is wrong with a sink of a package, which is loaded here."""
+    try:
+        made = load_sink(sink.name)
+    except PluginError as error:
+        known = installed("sinks")
+        missing = sink.name not in known
+        yield Problem(
+            "sink.unknown" if missing else "sink.broken",
+            (*at, "name"),
+            f"No installed package gives a sink {sink.name!r}." if missing else error.message,
+            f"{near(sink.name, known)} Is the package that brings it installed?"
+            if missing
+            else error.hint,
+        )
+        return
+    try:
+        made.Parameters.model_validate(sink.parameters)
+    except ValidationError as error:
+        for fault in error.errors(include_url=False, include_input=False):
+            word = ".".join(map(str, fault["loc"]))
+            yield Problem(
+                "sink.parameter",
+                (*at, "parameters", *fault["loc"]),
+                f"The sink {sink.name!r} refuses its parameter {word!r}: {fault['msg']}.",
+                near(word, made.Parameters.model_fields),
+                on_key=fault["type"] == "extra_forbidden",
+            )
+
+
 def _sink(at: Path, sink: Sink, scope: Scope) -> Iterator[Problem]:
+    if isinstance(sink, PluginSink):
+        wrong = list(_plugin(at, sink))
+        yield from wrong
+        if wrong:
+            return
     keeps, why = kept_by(sink)
     if _STRENGTH[sink.guarantee] > _STRENGTH[keeps]:
         yield Problem(

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from oddspipe.core.batch.layout import Layout
 from oddspipe.core.names import FieldType
+from oddspipe.core.near import near
 from oddspipe.core.plan.checks.expressions import Scope, kind_problems
-from oddspipe.core.plan.checks.near import near
 from oddspipe.core.problem import Path, Problem
 from oddspipe.core.spec.feed import KafkaFeed
 from oddspipe.core.spec.model import SportSpec

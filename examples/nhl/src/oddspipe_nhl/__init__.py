@@ -1,0 +1,1 @@
+"""National Hockey League for oddspipe: a spec and an odds model."""

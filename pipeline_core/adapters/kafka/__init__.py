@@ -1,0 +1,1 @@
+"""Topics of a sport, their records, and the clients that move them."""

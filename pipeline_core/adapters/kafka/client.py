@@ -1,0 +1,273 @@
+"""Talk to Kafka: read the feed, write a transaction, find out where a partition stands."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+
+from oddspipe.core.adapters.kafka.records import (
+    CALL_S,
+    Topics,
+    Worker,
+    consumer_settings,
+    producer_settings,
+    reader_settings,
+    snapshot_of,
+    snapshot_rows,
+)
+from oddspipe.core.clock import SystemClock
+from oddspipe.core.errors import FencedError, RetryableError, RunError
+from oddspipe.core.ports.log import Members, Place
+from oddspipe.ext.kafka import Pusher, puller_of, pusher_of
+from oddspipe.ext.records import PARTITION_EOF, Notice, Pulled, PushError, Rows
+
+START_S = 30.0
+"""Longest wait for the first answer: an open transaction of the worker before may have to end."""
+ASK_AGAIN_S = 0.05
+FENCED = frozenset(
+    {
+        KafkaError._FENCED,  # noqa: SLF001 - their names of their codes
+        KafkaError._FATAL,  # noqa: SLF001
+        KafkaError.INVALID_PRODUCER_EPOCH,
+        KafkaError.PRODUCER_FENCED,
+        KafkaError.FENCED_INSTANCE_ID,
+    }
+)
+Given = TypeVar("Given")
+
+
+class KafkaLog:
+    """The feed and the topics of one sport, for one worker: one consumer, one producer, one thread.
+
+    A producer whose call ended in an unknown outcome is never used again: `restart` makes another.
+    """
+
+    def __init__(self, worker: Worker, topics: Topics) -> None:
+        """Take the names; nothing is connected before `open`."""
+        self.topics = topics
+        self._worker = worker
+        self._consumer = Consumer(consumer_settings(worker))
+        self._puller = puller_of(self._consumer, worker.name)
+        self._reader = Consumer(reader_settings(worker))
+        self._producer: Producer | None = None
+        self._pusher: Pusher | None = None
+        self._members: Members | None = None
+
+    def open(self, members: Members) -> None:
+        """Fence the worker that was here before, and join the group.
+
+        Raises:
+            RunError: The cluster does not answer.
+        """
+        self._members = members
+        self.restart()
+        self._consumer.subscribe(
+            [self.topics.feed],
+            on_assign=self._assigned,
+            on_revoke=self._revoked,
+            on_lost=self._lost,
+        )
+
+    def pull(self, limit: int, timeout_ms: int) -> Pulled:
+        """Return what has come; partitions come and go in here.
+
+        Raises:
+            FencedError: Another worker has this slot.
+            RetryableError: A place that is there was refused: take the partitions up anew.
+            RunError: The feed cannot be read.
+        """
+        pulled = self._puller.pull(limit, timeout_ms)
+        for notice in pulled.notices:
+            self._look_at(notice)
+        return pulled
+
+    def place(self, partition: int) -> Place:
+        """Find out where a partition stands: its newest snapshot, and what is committed.
+
+        Raises:
+            RunError: The cluster does not answer in time.
+        """
+        feed = TopicPartition(self.topics.feed, partition)
+        committed = _asked(lambda: self._consumer.committed([feed], CALL_S))[0].offset
+        low, _ = _asked(lambda: self._consumer.get_watermark_offsets(feed, CALL_S))
+        return Place(snapshot_of(self._snapshots(partition)), low, committed)
+
+    def seek(self, partition: int, position: int) -> None:
+        """Read a partition again from a position; what was fetched of it before is dropped."""
+        at = TopicPartition(self.topics.feed, partition, position)
+        _asked(lambda: self._consumer.seek(at))
+
+    def begin(self) -> None:
+        """Begin a transaction."""
+        self._told("begin", lambda producer: producer.begin_transaction())
+
+    def push(self, topic: str, rows: Rows) -> None:
+        """Write rows in the transaction.
+
+        Raises:
+            RetryableError: They are not in it.
+        """
+        if self._pusher is None:
+            raise RetryableError("kafka: there is no producer")
+        try:
+            self._pusher.push(topic, rows, CALL_S)
+        except PushError as error:
+            raise RetryableError(f"kafka: {topic}: {error}") from error
+
+    def save(self, partition: int, position: int, content: bytes) -> None:
+        """Write a snapshot in the transaction.
+
+        Raises:
+            RetryableError: It is not in it.
+        """
+        self.push(self.topics.snapshots, snapshot_rows(partition, position, content))
+
+    def commit(self, positions: Mapping[int, int]) -> None:
+        """Commit the transaction with the positions reached, or not at all.
+
+        Raises:
+            FencedError: Another worker has this slot.
+            RetryableError: It is not known whether it was committed, or it cannot be.
+        """
+        offsets = [TopicPartition(self.topics.feed, p, at) for p, at in positions.items()]
+        # Asked for every time: a rebalance since then must end in a refusal.
+        members = self._consumer.consumer_group_metadata()
+        self._told(
+            "send offsets",
+            lambda producer: producer.send_offsets_to_transaction(offsets, members, CALL_S),
+        )
+        self._told("commit", lambda producer: producer.commit_transaction(CALL_S))
+
+    def restart(self) -> None:
+        """Give the producer up and make another of the same name: what was open is aborted.
+
+        Raises:
+            RunError: The cluster does not answer.
+        """
+        self._drop_producer()
+        producer = Producer(producer_settings(self._worker))
+        try:
+            producer.init_transactions(START_S)
+        except KafkaException as error:
+            raise RunError(
+                f"kafka at {self._worker.brokers}: transactions cannot begin: {_said(error)}",
+                hint="See that the brokers run: oddspipe services status.",
+            ) from error
+        self._producer = producer
+        self._pusher = pusher_of(producer, self._worker.name)
+
+    def close(self) -> None:
+        """Leave the group and let go of everything; may be called twice."""
+        self._members = None
+        self._puller.close()
+        self._consumer.close()
+        self._reader.close()
+        self._drop_producer()
+
+    def _drop_producer(self) -> None:
+        if self._pusher is not None:
+            self._pusher.close()
+        if self._producer is not None:
+            self._producer.purge()
+        self._pusher = self._producer = None
+
+    def _told(self, what: str, call: Callable[[Producer], Any]) -> None:
+        """Make a call of a transaction; sort what goes wrong by what is to be done."""
+        if self._producer is None:
+            raise RetryableError("kafka: there is no producer")
+        try:
+            call(self._producer)
+        except KafkaException as error:
+            if error.args[0].code() in FENCED:
+                raise FencedError(
+                    f"kafka: {self._worker.name} was taken over by another worker: {_said(error)}",
+                    hint="Two workers have the same slot; end one of them.",
+                ) from error
+            raise RetryableError(f"kafka: {what}: {_said(error)}") from error
+
+    def _look_at(self, notice: Notice) -> None:
+        if notice.code == PARTITION_EOF:
+            return
+        if notice.code in FENCED:
+            raise FencedError(
+                f"kafka: {self._worker.name} was taken over by another worker: {notice.text}",
+                hint="Two workers have the same slot; end one of them.",
+            )
+        where = f"{notice.topic} [{notice.partition}]" if notice.topic else "the feed"
+        if notice.code == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - as above
+            at = TopicPartition(notice.topic, notice.partition)
+            low, high = _asked(lambda: self._consumer.get_watermark_offsets(at, CALL_S))
+            if low <= notice.offset <= high:
+                # Refused while its leader changed; where we stand is there all the same.
+                raise RetryableError(f"kafka: {where}: {notice.text}")
+            raise RunError(
+                f"kafka: {where} holds offsets {low} to {high}: {notice.text}",
+                hint="The feed's retention is shorter than the stop of this worker was, or the "
+                "topic was made anew.",
+            )
+        if notice.code == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            raise RunError(f"kafka: there is no topic {notice.topic}", hint="Make it first.")
+
+    def _snapshots(self, partition: int) -> Iterable[bytes]:
+        """Yield all committed records of the partition of snapshots."""
+        self._reader.assign([TopicPartition(self.topics.snapshots, partition, 0)])
+        try:
+            while True:
+                message = self._reader.poll(START_S)
+                if message is None:
+                    raise RunError(f"kafka: {self.topics.snapshots} gives no answer")
+                error = message.error()
+                value = message.value()
+                if message.partition() != partition:
+                    continue
+                if error is None and value is not None:
+                    yield value
+                elif error is not None and error.code() == PARTITION_EOF:
+                    return
+                elif error is not None and not error.retriable():
+                    raise RunError(f"kafka: {self.topics.snapshots}: {error.str()}")
+        finally:
+            self._reader.unassign()
+
+    def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        if self._members is None:
+            return
+        starts = self._members.joined([one.partition for one in partitions])
+        for partition in starts:
+            self._puller.claim(self.topics.feed, partition)
+        consumer.incremental_assign(
+            [TopicPartition(self.topics.feed, p, at) for p, at in starts.items()]
+        )
+
+    def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        if self._members is not None:
+            self._members.leaving([one.partition for one in partitions])
+        self._let_go(consumer, partitions)
+
+    def _lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        if self._members is not None:
+            self._members.lost([one.partition for one in partitions])
+        self._let_go(consumer, partitions)
+
+    def _let_go(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        for one in partitions:
+            self._puller.release(one.topic, one.partition)
+        consumer.incremental_unassign(partitions)
+
+
+def _asked(call: Callable[[], Given]) -> Given:
+    """Return the answer to a question; one that nobody answers is asked again for a while."""
+    clock = SystemClock()
+    deadline = clock.monotonic_ns() + int(START_S * 1e9)
+    while True:
+        try:
+            return call()
+        except KafkaException as error:
+            # A leader that moves, a topic just made, a coordinator that loads: it passes.
+            if error.args[0].fatal() or clock.monotonic_ns() > deadline:
+                raise RunError(f"kafka does not answer: {_said(error)}") from error
+            clock.sleep(ASK_AGAIN_S)
+
+
+def _said(error: KafkaException) -> str:
+    return f"{error.args[0].name()}: {error.args[0].str()}"

@@ -1,0 +1,33 @@
+"""What of an output goes to which topic of the sport."""
+
+from collections.abc import Iterator
+
+from oddspipe.core.adapters.dead_letters import Letters
+from oddspipe.core.adapters.kafka.records import Topics, letter_rows, odds_rows
+from oddspipe.core.adapters.partner_messages import Origin
+from oddspipe.core.ports.output import Output
+from oddspipe.ext.records import Rows
+
+
+class SportRecords:
+    """Odds messages and dead letters of a sport.
+
+    Args:
+        topics: Names of the topics.
+        origin: What is the same in every odds message.
+        formats: Price formats of the topic.
+        letters: Makes the dead letters.
+    """
+
+    def __init__(
+        self, topics: Topics, origin: Origin, formats: tuple[str, ...], letters: Letters
+    ) -> None:
+        self._topics, self._origin = topics, origin
+        self._formats, self._letters = formats, letters
+
+    def __call__(self, partition: int, output: Output) -> Iterator[tuple[str, Rows]]:
+        """Yield topics and the rows for them."""
+        if len(output.odds):
+            yield self._topics.odds, odds_rows(partition, output, self._origin, self._formats)
+        if any(len(rejects) for rejects in output.rejects):
+            yield self._topics.dead_letters, letter_rows(partition, output, self._letters)

@@ -1,0 +1,1 @@
+"""Run the tests inside a spec through the real stages, and say what came of them."""

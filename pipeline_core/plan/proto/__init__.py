@@ -1,0 +1,1 @@
+"""The event as protobuf: what partners and other languages read, and which changes break them."""

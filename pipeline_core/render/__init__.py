@@ -1,0 +1,1 @@
+"""From names and plans to text: templates, and what is written of them."""

@@ -1,0 +1,1 @@
+"""Real services on this machine without containers: Kafka, Redis, ClickHouse, PostgreSQL."""

@@ -1,0 +1,52 @@
+"""A worker of the small test sport over Kafka, as a process of its own that can be killed."""
+
+import sys
+
+from tests.pricing_model import NormalModel
+from tests.run_cases import PLAN
+
+from oddspipe.core.adapters.dead_letters import Letters
+from oddspipe.core.adapters.kafka.client import KafkaLog
+from oddspipe.core.adapters.kafka.records import Topics, Worker
+from oddspipe.core.adapters.kafka.written import SportRecords
+from oddspipe.core.adapters.partner_messages import Origin
+from oddspipe.core.clock import SystemClock
+from oddspipe.core.errors import OddspipeError
+from oddspipe.core.ports.log import Log
+from oddspipe.core.runtime.chain import PartitionChain
+from oddspipe.core.runtime.drain import StopSwitch
+from oddspipe.core.runtime.transactional import TransactionalRunner
+
+
+def topics_of(name: str) -> Topics:
+    return Topics.of(name, f"{name}.feed.v1")
+
+
+def runner_of(log: Log, topics: Topics) -> TransactionalRunner:
+    letters = Letters(
+        [column.name for column in PLAN.layout.columns], [rule.name for rule in PLAN.rules], "plan"
+    )
+    origin = Origin("test", "test", "1", "plan", 5_000_000)
+    return TransactionalRunner(
+        log,
+        lambda: PartitionChain(PLAN, NormalModel()),
+        SportRecords(topics, origin, ("decimal",), letters),
+        logic="plan",
+        clock=SystemClock(),
+        snapshot_us=300_000,
+    )
+
+
+def main(brokers: str, name: str, group: str, slot: str, idle_s: str) -> int:
+    topics = topics_of(name)
+    log = KafkaLog(Worker(brokers, group, int(slot)), topics)
+    try:
+        runner_of(log, topics).run(StopSwitch(), idle_us=int(float(idle_s) * 1e6))
+    except OddspipeError as error:
+        print(f"{error.code}: {error.message}")  # noqa: T201 - told to the test
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
