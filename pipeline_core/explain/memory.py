@@ -27,6 +27,8 @@ CHUNK_KEYS: Final = 65_536
 """Keys come and go in chunks; one is begun, one is on its way out, one is kept for the next."""
 SLOT_BYTES: Final = 8
 SMALLEST_TABLE: Final = 4096
+PAGE_BYTES: Final = 2 << 20
+"""A table as large as a huge page is aligned to one, which takes up to a page more."""
 GROWN: Final = 3
 """An array that doubles when it is full: the new one, and the old one while it is copied."""
 NAMES: Final = 4096
@@ -91,12 +93,14 @@ def duplicates_line(plan: Plan) -> MemoryLine:
     chunks = keys // CHUNK_KEYS + 3
     # The table doubles only while more than half of it is live, so it stays below 4 slots a key.
     slots = max(SMALLEST_TABLE, 1 << (4 * max(keys, 1)).bit_length() - 1)
-    size = chunks * CHUNK_KEYS * KEY_BYTES + slots * SLOT_BYTES * 3 // 2
+    tables = (slots * SLOT_BYTES, slots * SLOT_BYTES // 2)
+    aligned = PAGE_BYTES * sum(table >= PAGE_BYTES for table in tables)
+    size = chunks * CHUNK_KEYS * KEY_BYTES + sum(tables) + aligned
     return MemoryLine(
         "duplicates", size,
         f"{plan.load.peak_rate:,}/s × {duration_text(plan.duplicates.window_us)} = {keys:,} keys "
         f"in {chunks} chunks of {size_text(CHUNK_KEYS * KEY_BYTES)}; {slots:,} slots × "
-        f"{SLOT_BYTES} B × 1.5 while the table grows",
+        f"{SLOT_BYTES} B × 1.5 while the table grows, {size_text(aligned)} to align it",
     )  # fmt: skip
 
 

@@ -107,7 +107,7 @@ def test_each_entry_says_what_became_of_it(tmp_path) -> None:
     assert found.passed
     assert [(one.told, one.became.partition(", odds")[0]) for one in found.came] == [
         ("A 1 game_start", "taken"),
-        ("A 3 play", "taken after a gap"),
+        ("A 3 play", "held"),
         ("A 2 play", "taken, A 3 taken"),
         ("A 2 play", "duplicate"),
         ("A 5 score", "held"),
