@@ -85,10 +85,18 @@ def note(message: str, *, style: str = "") -> None:
 def table(
     columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[Any]], *, expand: bool = False
 ) -> Table:
-    """Return a plain table; a column is its title and `l` or `r` for how it is aligned."""
+    """Return a plain table; a column is its title and how it is aligned.
+
+    `l` left, `r` right, `w` left and wrapped where the window is narrow; others are cut off.
+    """
     made = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1), expand=expand, show_edge=False)
     for title, aligned in columns:
-        made.add_column(title, justify="right" if aligned == "r" else "left", no_wrap=True)
+        made.add_column(
+            title,
+            justify="right" if aligned == "r" else "left",
+            no_wrap=aligned != "w",
+            overflow="fold" if aligned == "w" else "ellipsis",
+        )
     for row in rows:
         made.add_row(*(cell if isinstance(cell, Text) else str(cell) for cell in row))
     return made

@@ -11,6 +11,7 @@ from oddspipe.cli.state import Form, RowForm, State, state_folder
 from oddspipe.core.errors import UsageError
 
 Sport = Annotated[str | None, typer.Option(help="The latest run of this sport.")]
+ALIGNED = {"number": "r", "position": "r", "text": "w"}
 SHOWN = ("number", "stage", "position", "reason", "field", "rule", "text")
 
 
@@ -50,8 +51,10 @@ def listed(
     if not total:
         console.note("no dead letters")
         return
-    titles = [(name, "r" if name in {"number", "position"} else "l") for name in SHOWN]
-    console.show(console.table(titles, [[letter[name] for name in SHOWN] for letter in found]))
+    # Two columns that no letter fills would leave less room for what the others say.
+    shown = [name for name in SHOWN if any(letter[name] != "" for letter in found)]
+    titles = [(name, ALIGNED.get(name, "l")) for name in shown]
+    console.show(console.table(titles, [[letter[name] for name in shown] for letter in found]))
     console.note(f"{len(found)} of {total} dead letters")
 
 

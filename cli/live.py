@@ -228,12 +228,16 @@ class LiveView:
                 f"{max(progress.position - progress.committed, 0):,} not yet acknowledged · "
                 f"snapshot {runner.keeper.saved}"
             ),
-            f"rejects  {turned or 'none'}",
+            f"rejects  {turned or 'none'}{self._failures()}",
         ]
         drawn = [console.cut(line, width) for line in lines]
         for text in drawn:
             text.stylize("dim", 0, 9)
         return console.Part(console.Group(*drawn, self._sinks(width)), len(lines) + 1)
+
+    def _failures(self) -> str:
+        count = self._runner.failures
+        return f" · PLUGIN {count:,}" if count else ""
 
     def _sinks(self, width: int) -> console.Text:
         """Return a line of the sinks: well, with how many outputs wait, or in trouble and why."""

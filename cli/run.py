@@ -258,6 +258,12 @@ def _injected(faults: dict[str, int]) -> dict[str, str]:
     return {"injected": told} if told else {}
 
 
+def _failures(count: int) -> dict[str, str]:
+    """Return the line about games that the model failed on, where there were any."""
+    told = f"failed on games, which were suspended: {count:,} dead letters PLUGIN"
+    return {"model": told} if count else {}
+
+
 def _end(result: dict[str, Any], odds_out: Path | None) -> None:
     """Print what happened, where the odds lie and what to try next."""
     from oddspipe.cli import console  # noqa: PLC0415 - as above
@@ -287,6 +293,7 @@ def _end(result: dict[str, Any], odds_out: Path | None) -> None:
                 f"max {latency['max']:.1f} ms, until sinks that serve odds have it",
                 "memory": f"{result['peak_rss_mb']:.0f} MB at most",
                 "rejects": ", ".join(f"{n} {c:,}" for n, c in result["rejects"].items()) or "none",
+                **_failures(result["model_failures"]),
                 **_injected(result["injected"]),
                 "odds digest": result["odds_sha256"],
                 "plan": result["plan"],
@@ -297,7 +304,7 @@ def _end(result: dict[str, Any], odds_out: Path | None) -> None:
     )
     state = result["state"]
     next_steps = [f"oddspipe odds show --state {state}"]
-    if sum(result["rejects"].values()):
+    if result["model_failures"] or sum(result["rejects"].values()):
         next_steps.append(f"oddspipe dlq list --state {state}")
     if result["stopped_by"]:
         next_steps.append(f"oddspipe run --sport {result['sport']} --state {state} --resume")

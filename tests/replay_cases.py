@@ -63,7 +63,7 @@ def oddspipe(*words, folder, **more):
     )
 
 
-def run(folder, data, *words, sinks="dead_letters", sport="nba"):
+def run(folder, data, *words, sinks="dead_letters", sport="nba", environ=None):
     """Replay `data` at full speed; return the finished process and its report, if there is one."""
     report = folder / "report.json"
     report.unlink(missing_ok=True)
@@ -71,6 +71,7 @@ def run(folder, data, *words, sinks="dead_letters", sport="nba"):
         *("run", "--sport", sport, "--data", data, "--max-speed", "--no-live", "--fresh"),
         *("--state", folder / "state", "--report", report, "--sinks", sinks, *words),
         folder=folder,
+        env=environ,
     )
     return done, json.loads(report.read_text()) if report.exists() else None
 

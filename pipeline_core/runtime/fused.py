@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from oddspipe.core.batch.batch import Payloads
+from oddspipe.core.batch.rejects import Reason
 from oddspipe.core.clock import Clock
 from oddspipe.core.errors import OddspipeError, RunError
 from oddspipe.core.ports.output import Output
@@ -27,7 +28,7 @@ DRAIN_S = 10.0
 SWITCH_S = 0.001
 """How soon a thread gives way to another; the default of 5 ms adds up over source, stages, lane."""
 DIGEST_BLOB = "odds_digest"
-_COUNTS = struct.Struct("<QQ")
+_COUNTS = struct.Struct("<QQQ")
 
 
 class Chain(Protocol):
@@ -104,6 +105,7 @@ class FusedRunner:
         self.progress = Progress()
         self.boards = 0
         self.prices = 0
+        self.failures = 0
         self.keeper = parts.keeper
         self._logic = parts.logic
         self._clock = parts.clock
@@ -136,7 +138,7 @@ class FusedRunner:
         if snapshot is not None:
             blobs = {name: b"".join(parts) for name, parts in snapshot.blobs.items()}
             saved = blobs.pop(DIGEST_BLOB)
-            self.boards, self.prices = _COUNTS.unpack_from(saved)
+            self.boards, self.prices, self.failures = _COUNTS.unpack_from(saved)
             self.digest.restore(saved[_COUNTS.size :])
             self.chain.restore(blobs)
             position, self._token = snapshot.position, snapshot.token
@@ -171,6 +173,9 @@ class FusedRunner:
             self._arrivals.note(newest_us, arrived_ns)
         self.boards += len(output.odds)
         self.prices += len(output.odds.line)
+        self.failures += sum(
+            int(np.count_nonzero(rejects.reason == Reason.PLUGIN)) for rejects in output.rejects
+        )
         self.watch.take(output)
         progress = self.progress
         progress.position = output.position
@@ -257,7 +262,7 @@ class FusedRunner:
 
     def _snapshot(self) -> Snapshot:
         blobs = self.chain.snapshot()
-        counts = _COUNTS.pack(self.boards, self.prices)
+        counts = _COUNTS.pack(self.boards, self.prices, self.failures)
         blobs[DIGEST_BLOB] = (counts + self.digest.snapshot(),)
         return Snapshot(self.progress.position, self._token, self._logic, blobs)
 

@@ -31,6 +31,7 @@ def report_of(runner: FusedRunner, *, process_started_ns: int) -> dict[str, Any]
         "latency_ms": latency_of(runner.lanes),
         "odds_published": runner.boards,
         "prices_published": runner.prices,
+        "model_failures": runner.failures,
         "odds_sha256": runner.digest.hexdigest(),
         "peak_rss_mb": round(peak_rss_mb(), 1),
         "rss_mb": round(rss_mb(), 1),

@@ -103,7 +103,8 @@ class Pricer:
             raise
         except Exception as failed:  # noqa: BLE001 - a guest may raise anything
             if len(rows) == 1:
-                bad[int(rows[0])] = f"{type(failed).__name__}: {failed}"
+                said = isinstance(failed, _UnusableError)
+                bad[int(rows[0])] = str(failed) if said else f"{type(failed).__name__}: {failed}"
                 return
             for half in np.array_split(rows, 2):
                 self._try(columns, half, boards, bad)
