@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from oddspipe.cli import run_kafka
+from oddspipe.cli.sports import plan_of
 from oddspipe.core.errors import UsageError
 
 if TYPE_CHECKING:
     from oddspipe.core.assemble import Input, Settings
 
 RUN_PANEL, INPUT_PANEL, STATE_PANEL = "Pace and bounds", "Input", "State and output"
+KAFKA_PANEL = "Over Kafka"
+NOT_READ = {"websocket": "a WebSocket", "pubsub": "a Pub/Sub subscription"}
+"""Protocols of feeds that are described but not read yet."""
 
 
 def register(app: typer.Typer) -> None:
@@ -22,6 +27,7 @@ def register(app: typer.Typer) -> None:
 
 
 def run(  # noqa: PLR0913 - one parameter an option
+    context: typer.Context,
     *,
     sport: Annotated[
         str | None, typer.Option(help="Name of a sport; see `oddspipe list sports`.")
@@ -37,7 +43,8 @@ def run(  # noqa: PLR0913 - one parameter an option
     source: Annotated[
         str | None,
         typer.Option(
-            help="replay or simulator; with --data replay is the default.",
+            help="replay or simulator; with --data replay is the default, else what the "
+            "environment says.",
             rich_help_panel=INPUT_PANEL,
         ),
     ] = None,
@@ -103,9 +110,25 @@ def run(  # noqa: PLR0913 - one parameter an option
     until: Annotated[
         str | None,
         typer.Option(
-            help="End at a recorded time, e.g. 2024-09-08T18:00.", rich_help_panel=RUN_PANEL
+            help="End at a recorded time, e.g. 2024-09-08T18:00; over Kafka `idle`: when nothing "
+            "came for 3 seconds and all is drained.",
+            rich_help_panel=RUN_PANEL,
         ),
     ] = None,
+    group: Annotated[
+        str | None,
+        typer.Option(
+            help="Consumer group; the spec's, else oddspipe.<sport>.", rich_help_panel=KAFKA_PANEL
+        ),
+    ] = None,
+    slot: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Number of this worker in its group, the same after a restart.",
+            rich_help_panel=KAFKA_PANEL,
+        ),
+    ] = 0,
     state: Annotated[
         Path | None,
         typer.Option(help="State folder; a new one when left out.", rich_help_panel=STATE_PANEL),
@@ -144,16 +167,33 @@ def run(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Run a sport: read its feed, price its games, publish the odds.
 
-    Stop it with Ctrl-C: it finishes what it has read and can go on with --resume. Exit codes: 0
+    Stop it with Ctrl-C: it finishes what it has read and can go on with --resume. Where the
+    environment reads the feed from Kafka, odds, dead letters, state and position are committed
+    together, and every start goes on where the group stood. Exit codes: 0
     done or stopped in order; 1 the spec has faults; 2 wrong usage; 3 a plug-in is at fault; 4 the
     run could not go on; 130 interrupted twice.
     """
     # Frames of a step have a few dozen rows: handing them to a pool costs a fifth of the step.
     os.environ.setdefault("POLARS_MAX_THREADS", "1")
+    for path in (report, odds_out):
+        if path is not None and not path.absolute().parent.is_dir():
+            raise UsageError(f"the folder of {path} does not exist")
+    plan = plan_of(sport, spec, platform, env)
+    wanted = None if sinks is None else tuple(s for s in sinks.split(",") if s and s != "none")
+    if source is None:
+        source = "replay" if data is not None else plan.deployment.source
+    if source == "kafka":
+        run_kafka.refuse_options(context)
+        result = run_kafka.run(plan, group=group, slot=slot, until=until, sinks=wanted)
+        _save(result, report)
+        return
+    if source in NOT_READ:
+        raise UsageError(
+            f"{plan.sport}: its feed is {NOT_READ[source]}, which `run` does not read",
+            hint="Take --source simulator, or recorded games by --data DIR.",
+        )
     from oddspipe.core.assemble import Input, Settings  # noqa: PLC0415 - `--help` needs no NumPy
 
-    if source is None:
-        source = "replay" if data is not None else "simulator"
     if source == "replay" and data is None and not resume:
         raise UsageError("--source replay needs --data DIR, the folder of recorded games")
     if data is None and not resume and (day, season) != (None, None):
@@ -177,16 +217,16 @@ def run(  # noqa: PLR0913 - one parameter an option
         resume=resume,
         fresh=fresh,
         odds_out=odds_out,
-        sinks=None if sinks is None else tuple(s for s in sinks.split(",") if s and s != "none"),
+        sinks=wanted,
     )
-    for path in (report, odds_out):
-        if path is not None and not path.absolute().parent.is_dir():
-            raise UsageError(f"the folder of {path} does not exist")
-    plan = _plan(sport, spec, platform, env)
     result = _run(plan, settings, live=not no_live)
+    _save(result, report)
+    _end(result, odds_out)
+
+
+def _save(result: dict[str, Any], report: Path | None) -> None:
     if report is not None:
         report.write_text(json.dumps(result, indent=2) + "\n")
-    _end(result, odds_out)
 
 
 def _day(text: str) -> str:
@@ -206,14 +246,6 @@ def _micros(text: str) -> int:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     return int(moment.timestamp() * 1_000_000)
-
-
-def _plan(sport: str | None, spec: Path | None, platform: Path | None, env: str) -> Any:  # noqa: ANN401
-    from oddspipe.core.plan.load import plan_for  # noqa: PLC0415 - as above
-
-    if (sport is None) == (spec is None):
-        raise UsageError("name either a sport (--sport nfl) or a spec (--spec FILE)")
-    return plan_for(spec or sport or "", platform=platform, environment=env)
 
 
 def _run(plan: Any, settings: "Settings", *, live: bool) -> dict[str, Any]:  # noqa: ANN401

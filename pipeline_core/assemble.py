@@ -344,7 +344,8 @@ def sinks_of(plan: Plan, folder: Path, settings: Settings) -> list[Sink]:
     return sinks
 
 
-def _redis(plan: Plan, sink: SinkPlan, folder: Path) -> Sink:
+def redis_of(plan: Plan, sink: SinkPlan, folder: Path) -> Sink:
+    """Make the sink that keeps current odds in Redis; an embedded server lies below `folder`."""
     from oddspipe.core.adapters.redis.client import Lifetimes, RedisCurrent  # noqa: PLC0415
     from oddspipe.core.adapters.redis.embedded import EmbeddedRedis  # noqa: PLC0415
 
@@ -383,19 +384,23 @@ def _clickhouse(plan: Plan, sink: SinkPlan, folder: Path) -> Sink:
     )
 
 
-def _partner_log(plan: Plan, sink: SinkPlan, folder: Path) -> Sink:
-    values = plan.deployment.values
-    below = (values.get("partners") or {}).get("folder") or "partners"
-    origin = Origin(
+def origin_of(plan: Plan) -> Origin:
+    """Return what is the same in every odds message of a plan."""
+    return Origin(
         plan.sport,
         plan.model.name,
         plan.model.version,
         plan.logic_digest,
         plan.odds.stale_after_us,
     )
+
+
+def _partner_log(plan: Plan, sink: SinkPlan, folder: Path) -> Sink:
+    values = plan.deployment.values
+    below = (values.get("partners") or {}).get("folder") or "partners"
     takers: Mapping[str, Mapping[str, Any]] = values.get("partner_list") or {}
     formats = {name: list(partner["formats"]) for name, partner in takers.items()}
-    return PartnerLog(folder / below, origin=origin, partners=formats, name=sink.name)
+    return PartnerLog(folder / below, origin=origin_of(plan), partners=formats, name=sink.name)
 
 
 def _dead_letters(plan: Plan, sink: SinkPlan, folder: Path) -> Sink:
@@ -431,7 +436,7 @@ def _plugin(plan: Plan, sink: SinkPlan, folder: Path) -> Sink:
 
 
 _SINKS: Mapping[str, Callable[[Plan, SinkPlan, Path], Sink]] = {
-    "redis": _redis,
+    "redis": redis_of,
     "clickhouse": _clickhouse,
     "partner_log": _partner_log,
     "dead_letters": _dead_letters,

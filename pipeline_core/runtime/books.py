@@ -42,6 +42,19 @@ def assert_balanced(accounts: Iterable[Account]) -> None:
         )
 
 
+def add_up(books: Sequence[Sequence[Account]]) -> list[Account]:
+    """Return the books of several partitions as one, a stage an entry."""
+    total: dict[str, Account] = {}
+    for account in (one for accounts in books for one in accounts):
+        into = total.setdefault(account.stage, Account(account.stage))
+        for name in ("taken", "held_before", "out", "duplicates", "held_after"):
+            setattr(into, name, getattr(into, name) + getattr(account, name))
+        for mine, theirs in ((into.rejected, account.rejected), (into.dropped, account.dropped)):
+            for reason, count in theirs.items():
+                mine[reason] = mine.get(reason, 0) + count
+    return list(total.values())
+
+
 def rejects_by_reason(accounts: Iterable[Account]) -> dict[str, int]:
     """Return how many rows were turned away, by reason, over all stages, most first."""
     found: dict[str, int] = {}

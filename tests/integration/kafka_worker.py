@@ -6,6 +6,7 @@ from tests.pricing_model import NormalModel
 from tests.run_cases import PLAN
 
 from oddspipe.core.adapters.dead_letters import Letters
+from oddspipe.core.adapters.kafka.access import Cluster
 from oddspipe.core.adapters.kafka.client import KafkaLog
 from oddspipe.core.adapters.kafka.records import Topics, Worker
 from oddspipe.core.adapters.kafka.written import SportRecords
@@ -39,7 +40,7 @@ def runner_of(log: Log, topics: Topics) -> TransactionalRunner:
 
 def main(brokers: str, name: str, group: str, slot: str, idle_s: str) -> int:
     topics = topics_of(name)
-    log = KafkaLog(Worker(brokers, group, int(slot)), topics)
+    log = KafkaLog(Worker(Cluster(brokers), group, int(slot)), topics)
     try:
         runner_of(log, topics).run(StopSwitch(), idle_us=int(float(idle_s) * 1e6))
     except OddspipeError as error:

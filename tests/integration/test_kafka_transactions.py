@@ -32,6 +32,7 @@ ck = pytest.importorskip("confluent_kafka", reason="confluent-kafka is in the ex
 import msgspec  # noqa: E402 - after the skip
 from confluent_kafka import admin  # noqa: E402
 
+from oddspipe.core.adapters.kafka.access import Cluster  # noqa: E402
 from oddspipe.core.adapters.kafka.client import KafkaLog  # noqa: E402
 from oddspipe.core.adapters.kafka.records import (  # noqa: E402
     Topics,
@@ -188,7 +189,7 @@ def test_a_run_over_kafka_gives_what_a_run_in_memory_gives(
     brokers: str, sport: Topics, feed: Feed, wanted: Any
 ) -> None:
     write(brokers, sport, feed, 0)
-    runner = runner_of(KafkaLog(Worker(brokers, sport.odds, 0), sport), sport)
+    runner = runner_of(KafkaLog(Worker(Cluster(brokers), sport.odds, 0), sport), sport)
 
     runner.run(StopSwitch(), idle_us=1_000_000)
 
@@ -240,7 +241,7 @@ def test_a_feed_that_lost_what_the_state_was_made_of_is_refused(
             return Place(None, 100, 200 + partition)
 
     write(brokers, sport, [part[:50] for part in feed], 0)
-    runner = runner_of(Cut(Worker(brokers, sport.odds, 0), sport), sport)
+    runner = runner_of(Cut(Worker(Cluster(brokers), sport.odds, 0), sport), sport)
 
     with pytest.raises(StateError, match="the feed begins at 100"):
         runner.run(StopSwitch(), idle_us=500_000)
@@ -273,7 +274,7 @@ def test_a_commit_of_unknown_outcome_restores_the_state_and_repeats_nothing(
 ) -> None:
     feeder = threading.Thread(target=write, args=(brokers, sport, feed, 0.1))
     feeder.start()
-    log = Failing(KafkaLog(Worker(brokers, sport.odds, 0), sport), 3, after=after)
+    log = Failing(KafkaLog(Worker(Cluster(brokers), sport.odds, 0), sport), 3, after=after)
     runner = runner_of(log, sport)
 
     runner.run(StopSwitch(), idle_us=2_000_000)
@@ -288,7 +289,7 @@ def test_a_worker_whose_slot_was_taken_over_stops_and_writes_nothing_more(
     brokers: str, sport: Topics, feed: Feed, wanted: Any
 ) -> None:
     write(brokers, sport, [part[:200] for part in feed], 0)
-    zombie = KafkaLog(Worker(brokers, sport.odds, 0), sport)
+    zombie = KafkaLog(Worker(Cluster(brokers), sport.odds, 0), sport)
     old = runner_of(zombie, sport)
     zombie.open(old)
     deadline = time.monotonic() + 30
@@ -297,7 +298,7 @@ def test_a_worker_whose_slot_was_taken_over_stops_and_writes_nothing_more(
     assert old._open
 
     write(brokers, sport, [part[200:] for part in feed], 0)
-    new = runner_of(KafkaLog(Worker(brokers, sport.odds, 0), sport), sport)
+    new = runner_of(KafkaLog(Worker(Cluster(brokers), sport.odds, 0), sport), sport)
     new.run(StopSwitch(), idle_us=1_000_000)
     with pytest.raises(FencedError, match="taken over"):
         old._commit(snapshots=True)

@@ -5,6 +5,7 @@ import struct
 import pytest
 
 from oddspipe.core.adapters.kafka import records
+from oddspipe.core.adapters.kafka.access import Cluster
 from oddspipe.core.adapters.kafka.records import Topics, Worker
 from oddspipe.core.errors import StateError
 from oddspipe.ext.records import Rows
@@ -50,12 +51,12 @@ def test_topics_and_names_are_stable() -> None:
     assert Topics.of("nfl", "nfl.feed.v1") == Topics(
         "nfl.feed.v1", "nfl.odds.v1", "nfl.dlq", "nfl.snapshots"
     )
-    assert Worker("b:1", "dev.nfl", 2).name == "dev.nfl.2"
+    assert Worker(Cluster("b:1"), "dev.nfl", 2).name == "dev.nfl.2"
 
 
 def test_settings_that_the_promise_rests_on() -> None:
-    reads = records.consumer_settings(Worker("b:1", "dev.nfl", 0))
-    writes = records.producer_settings(Worker("b:1", "dev.nfl", 0))
+    reads = records.consumer_settings(Worker(Cluster("b:1"), "dev.nfl", 0))
+    writes = records.producer_settings(Worker(Cluster("b:1"), "dev.nfl", 0))
 
     assert (reads["enable.auto.commit"], reads["enable.auto.offset.store"]) == (False, False)
     assert (reads["isolation.level"], reads["auto.offset.reset"]) == ("read_committed", "error")

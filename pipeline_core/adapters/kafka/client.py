@@ -150,7 +150,8 @@ class KafkaLog:
             producer.init_transactions(START_S)
         except KafkaException as error:
             raise RunError(
-                f"kafka at {self._worker.brokers}: transactions cannot begin: {_said(error)}",
+                f"kafka at {self._worker.cluster.brokers}: transactions cannot begin: "
+                f"{_said(error)}",
                 hint="See that the brokers run: oddspipe services status.",
             ) from error
         self._producer = producer

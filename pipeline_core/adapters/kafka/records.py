@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from oddspipe.core.adapters.dead_letters import Letters
+from oddspipe.core.adapters.kafka.access import Cluster
 from oddspipe.core.adapters.partner_messages import Origin, messages
 from oddspipe.core.errors import StateError
 from oddspipe.core.ports.output import Output
@@ -49,12 +50,12 @@ class Worker:
     """Who takes part: one slot of one deployment. Its names are stable, so that a restart is known.
 
     Attributes:
-        brokers: Bootstrap servers.
+        cluster: Where the topics lie.
         group: Consumer group of the deployment.
         slot: Number of the worker, from 0.
     """
 
-    brokers: str
+    cluster: Cluster
     group: str
     slot: int
 
@@ -67,7 +68,7 @@ class Worker:
 def consumer_settings(worker: Worker) -> dict[str, Any]:
     """Return the settings of the consumer of the feed, each for its reason."""
     return {
-        "bootstrap.servers": worker.brokers,
+        **worker.cluster.settings(),
         "client.id": worker.name,
         "group.id": worker.group,
         # Known again after a restart: no rebalance, no wait for a session to run out.
@@ -100,7 +101,7 @@ def consumer_settings(worker: Worker) -> dict[str, Any]:
 def producer_settings(worker: Worker) -> dict[str, Any]:
     """Return the settings of the transactional producer, each for its reason."""
     return {
-        "bootstrap.servers": worker.brokers,
+        **worker.cluster.settings(),
         "client.id": worker.name,
         # The same after a restart, so that it fences who was before.
         "transactional.id": worker.name,
@@ -119,7 +120,7 @@ def producer_settings(worker: Worker) -> dict[str, Any]:
 def reader_settings(worker: Worker) -> dict[str, Any]:
     """Return the settings of the consumer that reads snapshots; it is in no group's assignment."""
     return {
-        "bootstrap.servers": worker.brokers,
+        **worker.cluster.settings(),
         "client.id": f"{worker.name}.snapshots",
         "group.id": worker.group,
         "enable.auto.commit": False,
@@ -127,6 +128,33 @@ def reader_settings(worker: Worker) -> dict[str, Any]:
         "isolation.level": "read_committed",
         "auto.offset.reset": "earliest",
         "fetch.queue.backoff.ms": 5,
+        # The end of each partition is waited for, one after another, before a worker begins.
+        "fetch.wait.max.ms": 5,
+    }
+
+
+def publisher_settings(worker: Worker, sink: str) -> dict[str, Any]:
+    """Return the settings of the consumer that brings the odds topic to a sink."""
+    name = f"{worker.group}.{sink}"
+    return {
+        **worker.cluster.settings(),
+        "client.id": f"{name}.{worker.slot}",
+        "group.id": name,
+        "group.instance.id": f"{name}.{worker.slot}",
+        "partition.assignment.strategy": "cooperative-sticky",
+        "session.timeout.ms": 6_000,
+        "heartbeat.interval.ms": 1_000,
+        # A sink that is down is tried for as long as it takes; its partitions stay with it.
+        "max.poll.interval.ms": 86_400_000,
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "enable.partition.eof": True,
+        "isolation.level": "read_committed",
+        "auto.offset.reset": "earliest",
+        "fetch.queue.backoff.ms": 5,
+        "fetch.wait.max.ms": 20,
+        # Bounds what waits here while the sink is down.
+        "queued.max.messages.kbytes": 8_192,
     }
 
 

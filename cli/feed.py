@@ -1,0 +1,81 @@
+"""`oddspipe feed`: be the provider, to try a sport on real services."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from oddspipe.cli.sports import plan_of
+from oddspipe.core.errors import UsageError
+
+LINE_S = 5.0
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group to the app."""
+    group = typer.Typer(no_args_is_help=True, help="Be the provider of a feed.")
+    group.callback()(_group)
+    group.command(name="serve")(serve)
+    app.add_typer(group, name="feed")
+
+
+def _group() -> None:
+    """Be the provider of a feed."""
+
+
+def serve(  # noqa: PLR0913 - one parameter an option
+    *,
+    sport: Annotated[
+        str | None, typer.Option(help="Name of a sport; see `oddspipe list sports`.")
+    ] = None,
+    spec: Annotated[Path | None, typer.Option(help="This spec in place of --sport.")] = None,
+    platform: Annotated[Path | None, typer.Option(help="Another platform.yaml.")] = None,
+    env: Annotated[str, typer.Option(help="Environment of platform.yaml.")] = "dev",
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of recorded games to make the feed around.")
+    ] = None,
+    games: Annotated[int | None, typer.Option(min=1, help="How many games.")] = None,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same games.")] = 1,
+    rate: Annotated[
+        int | None, typer.Option(min=1, help="Events a second at the busiest moment.")
+    ] = None,
+    duration: Annotated[float | None, typer.Option(min=0.001, help="Seconds of it.")] = None,
+    faults: Annotated[str, typer.Option(help="What it does wrong; see `oddspipe run`.")] = "",
+    max_speed: Annotated[
+        bool, typer.Option("--max-speed", help="As fast as the topic takes it.")
+    ] = False,
+) -> None:
+    """Send a simulated feed to where the sport reads it, and keep a ledger of what was sent.
+
+    Each game has a partition, each event the game as key; what was sent is appended to a ledger
+    that `oddspipe verify` reads. Stop it with Ctrl-C. Exit codes: 0 all sent or stopped; 1 the spec
+    has faults; 2 wrong usage; 4 the topic does not take it.
+    """
+    plan = plan_of(sport, spec, platform, env)
+    if plan.feed.protocol != "kafka":
+        raise UsageError(f"{plan.sport}: a feed by {plan.feed.protocol} cannot be served yet")
+    from oddspipe.cli import console  # noqa: PLC0415 - `--help` draws its own
+    from oddspipe.core.assemble import Input, source_of  # noqa: PLC0415 - as above
+    from oddspipe.core.assemble_kafka import feed_server_of  # noqa: PLC0415 - an extra's
+    from oddspipe.core.clock import SystemClock  # noqa: PLC0415 - as above
+    from oddspipe.core.runtime.drain import StopSwitch  # noqa: PLC0415 - as above
+
+    given = Input(
+        folder=str(data.resolve()) if data else "",
+        games=games,
+        seed=seed,
+        rate=rate,
+        duration_s=duration,
+        faults=faults,
+    )
+    stop, clock = StopSwitch(), SystemClock()
+    stop.install()
+    source = source_of(plan, given, None if max_speed else 1.0)
+    server = feed_server_of(plan)
+    console.note(f"{plan.sport}: serving {server.topic}; ledger {server.ledger.file}")
+    begun = clock.monotonic_ns()
+    server.serve(source, lambda: stop.requested)
+    seconds = (clock.monotonic_ns() - begun) / 1e9
+    console.show(
+        f"sent {server.sent:,} records in {seconds:.1f} s, {server.sent / seconds:,.0f} a second"
+    )

@@ -1,0 +1,140 @@
+"""`oddspipe run` over Kafka: a worker, what it says meanwhile, and the end."""
+
+import threading
+from typing import TYPE_CHECKING, Any, Final
+
+import typer
+
+from oddspipe.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from oddspipe.core.assemble_kafka import KafkaRun
+    from oddspipe.core.plan.model import Plan
+
+IDLE_US: Final = 3_000_000
+LINE_S: Final = 5.0
+KAFKA_OPTIONS: Final = frozenset(
+    {
+        "sport",
+        "spec",
+        "platform",
+        "env",
+        "source",
+        "until",
+        "group",
+        "slot",
+        "sinks",
+        "report",
+        "no_live",
+    }
+)
+
+
+def refuse_options(context: typer.Context) -> None:
+    """Refuse options that a run over Kafka has no use for.
+
+    Raises:
+        UsageError: One of them was given.
+    """
+    given = [
+        f"--{name.replace('_', '-')}"
+        for name in context.params
+        if name not in KAFKA_OPTIONS
+        and (where := context.get_parameter_source(name)) is not None
+        and where.name == "COMMANDLINE"
+    ]
+    if given:
+        raise UsageError(
+            f"a run over Kafka does not take {', '.join(given)}",
+            hint="It reads what the feed's topic holds and goes on where its group stood; for "
+            "games of your own name --source.",
+        )
+
+
+def run(
+    plan: "Plan", *, group: str | None, slot: int, until: str | None, sinks: tuple[str, ...] | None
+) -> dict[str, Any]:
+    """Run one worker to the end, say how it goes, and return its report.
+
+    Raises:
+        OddspipeError: It could not go on.
+    """
+    from oddspipe.cli import console  # noqa: PLC0415 - `--help` draws its own
+    from oddspipe.core.assemble_kafka import Slot, assemble_kafka  # noqa: PLC0415 - an extra's
+    from oddspipe.core.runtime.drain import StopSwitch  # noqa: PLC0415 - as above
+
+    if until not in {None, "idle"}:
+        raise UsageError(f"--until {until!r}: a run over Kafka ends with --until idle only")
+    stop = StopSwitch()
+    stop.install()
+    made = assemble_kafka(plan, Slot(group, slot, IDLE_US if until else None), sinks)
+    if made.made:
+        console.note(f"topics made: {', '.join(made.made)}")
+    if made.not_fed:
+        console.note(f"not written to over Kafka: {', '.join(made.not_fed)}")
+    console.note(
+        f"{plan.sport} worker {made.worker.name}: {made.topics.feed} at "
+        f"{made.worker.cluster.brokers} → {made.topics.odds}, {made.topics.dead_letters}"
+    )
+    ended = threading.Event()
+    teller = threading.Thread(target=_tell, args=(made, ended), name="tell", daemon=True)
+    teller.start()
+    try:
+        result = made.go(stop)
+    finally:
+        ended.set()
+        teller.join()
+    _end(result)
+    return result
+
+
+def _tell(made: "KafkaRun", ended: threading.Event) -> None:
+    """Print a line now and then."""
+    from oddspipe.cli import console  # noqa: PLC0415 - as above
+    from oddspipe.core.runtime.meter import rss_mb  # noqa: PLC0415 - as above
+
+    before, seconds = 0, 0.0
+    while not ended.wait(LINE_S):
+        seconds += LINE_S
+        events, runner = made.runner.events, made.runner
+        parts = [
+            f"{seconds:6.1f} s",
+            f"{events:,} events",
+            f"{(events - before) / LINE_S:,.0f}/s",
+            f"{made.counted.boards:,} boards",
+            f"{len(runner.owned)} partitions",
+            f"{runner.commits:,} commits",
+            f"{rss_mb():.0f} MB",
+            f"taken up anew {runner.restarts} times" if runner.restarts else "",
+            *(f"{one.sink.name}: {one.trouble}" for one in made.publishers if one.trouble),
+        ]
+        console.note("  ".join(part for part in parts if part))
+        before = events
+
+
+def _end(result: dict[str, Any]) -> None:
+    """Print what happened, and what to try next."""
+    from oddspipe.cli import console  # noqa: PLC0415 - as above
+
+    sinks = {
+        name: f"{sink['outputs']:,} messages"
+        + (f", {sink['behind']:,} behind: {sink['trouble']}" if sink["behind"] else "")
+        for name, sink in result["sinks"].items()
+    }
+    console.show(
+        console.facts(
+            {
+                "events": f"{result['events_in']:,} in {result['seconds']:.1f} s, "
+                f"{result['events_per_second']:,.0f} a second; the books balance",
+                "odds": f"{result['odds_published']:,} boards, {result['commits']:,} transactions",
+                "partitions": ", ".join(result["partitions"]) or "none",
+                "rejects": ", ".join(f"{n} {c:,}" for n, c in result["rejects"].items()) or "none",
+                **sinks,
+                "memory": f"{result['peak_rss_mb']:.0f} MB at most",
+                "plan": result["plan"],
+            }
+        ),
+        "",
+        "try next",
+        f"  oddspipe verify --sport {result['sport']} --env {result['environment']}",
+    )

@@ -1,0 +1,163 @@
+"""How a cluster is reached: addresses, login, and topics that are made where they are missing."""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from oddspipe.core.errors import RunError, UsageError
+from oddspipe.core.plan.model import Plan
+
+ANSWER_S: Final = 8.0
+"""Longest wait for an answer about topics."""
+SECRETS: Final = "ODDSPIPE_SECRETS"
+"""Environment variable with the folder of mounted secrets, a file `path/key` each."""
+SECRETS_FOLDER: Final = "/run/secrets"
+_SECRET = re.compile(r"\{secret: ([^#]+)#([^#]+)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A cluster as an environment describes it.
+
+    Attributes:
+        brokers: Bootstrap servers.
+        replication: Copies of the partitions that are made.
+        login: librdkafka's settings of the connection; they hold secrets and are never shown.
+    """
+
+    brokers: str
+    replication: int = 1
+    login: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def settings(self) -> dict[str, Any]:
+        """Return what every client of the cluster needs."""
+        # What goes wrong is told by errors; librdkafka's own lines would tear the screen.
+        return {"bootstrap.servers": self.brokers, "log_level": 2, **self.login}
+
+
+def cluster_of(plan: Plan) -> Cluster:
+    """Return the cluster that the feed, and all that is made of it, lies on.
+
+    Raises:
+        UsageError: The environment names none, or the feed lies on another: a transaction cannot
+            reach over two.
+        RunError: A secret cannot be read.
+    """
+    values = plan.deployment.values
+    place, feed = values.get("kafka") or {}, plan.feed.options
+    external = feed.get("brokers")
+    brokers = place.get("brokers") or external
+    if not brokers:
+        raise UsageError(
+            f"environment {plan.deployment.environment!r} does not say where Kafka is",
+            hint="Give it `kafka: {brokers: …}` in platform.yaml, or name another with --env.",
+        )
+    if external and brokers != external:
+        raise UsageError(
+            f"{plan.sport}: the feed lies on {external}, what is made of it on {brokers}",
+            hint="A transaction cannot reach over two clusters: mirror the feed's topic first.",
+        )
+    security = feed.get("security") or place.get("security")
+    return Cluster(str(brokers), int(place.get("replication") or 1), login_settings(security or {}))
+
+
+def login_settings(security: Mapping[str, Any]) -> dict[str, str]:
+    """Return librdkafka's settings for what `security` says.
+
+    >>> login_settings({"protocol": "ssl"})
+    {'security.protocol': 'ssl'}
+
+    Raises:
+        UsageError: The mechanism needs what is not given, or is not supported.
+        RunError: The password cannot be read.
+    """
+    if not security:
+        return {}
+    protocol, mechanism = str(security["protocol"]), security.get("mechanism")
+    made = {"security.protocol": protocol}
+    if protocol != "sasl_ssl":
+        return made
+    if mechanism not in {"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"}:
+        raise UsageError(
+            f"kafka: mechanism {mechanism or 'none'} is not supported",
+            hint="Use SCRAM-SHA-512, SCRAM-SHA-256 or PLAIN.",
+        )
+    name, password = security.get("username"), security.get("password")
+    if not (name and password):
+        raise UsageError(f"kafka: {mechanism} needs `username` and `password`")
+    return {
+        **made,
+        "sasl.mechanism": str(mechanism),
+        "sasl.username": str(name),
+        "sasl.password": secret(str(password)),
+    }
+
+
+def secret(reference: str) -> str:
+    """Return the value behind `{secret: path#key}`: the file `path/key` of the secrets' folder.
+
+    Raises:
+        RunError: There is no such file.
+    """
+    found = _SECRET.fullmatch(reference)
+    if found is None:
+        raise RunError(f"{reference!r} is no reference to a secret")
+    path, key = found.groups()
+    file = Path(os.environ.get(SECRETS, SECRETS_FOLDER), path, key)
+    try:
+        return file.read_text().rstrip("\n")
+    except OSError as error:
+        raise RunError(
+            f"the secret {path}#{key} cannot be read: {error.strerror or error}",
+            hint=f"Mount it as {file}, or name another folder by {SECRETS}.",
+        ) from error
+
+
+def make_topics(
+    cluster: Cluster, wanted: Mapping[str, Mapping[str, str]], partitions: int
+) -> list[str]:
+    """Make topics that are missing, with their settings; return the names of those made.
+
+    Raises:
+        RunError: The cluster does not answer or refuses, or a topic has other partitions.
+    """
+    client = AdminClient({**cluster.settings(), "client.id": "oddspipe.topics"})
+    there = _there(client, cluster)
+    for name in wanted:
+        if name in there and there[name] != partitions:
+            raise RunError(
+                f"kafka: {name} has {there[name]} partitions, not {partitions}",
+                hint="All topics of a sport have as many: `partitions` of the environment or feed.",
+            )
+    missing = [name for name in wanted if name not in there]
+    asked = [
+        NewTopic(name, partitions, cluster.replication, config=dict(wanted[name]))
+        for name in missing
+    ]
+    for name, made in (client.create_topics(asked) if asked else {}).items():
+        try:
+            made.result(ANSWER_S)
+        except KafkaException as error:
+            # Another worker may have been quicker.
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise RunError(f"kafka: {name} cannot be made: {error.args[0].str()}") from error
+    return missing
+
+
+def _there(client: AdminClient, cluster: Cluster) -> dict[str, int]:
+    """Return the topics that there are, with their partitions."""
+    try:
+        topics = client.list_topics(timeout=ANSWER_S).topics
+    except KafkaException as error:
+        raise RunError(
+            f"kafka: nothing answers at {cluster.brokers}: {error.args[0].str()}",
+            hint="See that the brokers run: oddspipe services up kafka.",
+        ) from error
+    return {name: len(one.partitions) for name, one in topics.items()}

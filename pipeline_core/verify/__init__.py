@@ -1,0 +1,1 @@
+"""Check what a run has written against what it was given."""

@@ -1,0 +1,105 @@
+"""Where a cluster is and how one logs in, from an environment; what is refused, and why."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tests.plan_cases import plan
+from tests.pricing_model import NormalModel
+from tests.run_cases import PLAN, noisy_feed
+
+pytest.importorskip("confluent_kafka", reason="confluent-kafka is in the extra 'kafka'")
+
+from oddspipe.core.adapters.kafka.access import (
+    SECRETS,
+    cluster_of,
+    login_settings,
+)
+from oddspipe.core.adapters.kafka.published import output_of, read_message
+from oddspipe.core.adapters.partner_messages import Origin, messages
+from oddspipe.core.batch.batch import Payloads
+from oddspipe.core.errors import RunError, StateError, UsageError
+from oddspipe.core.parts import Deployment
+from oddspipe.core.runtime.chain import PartitionChain
+
+SCRAM = {"protocol": "sasl_ssl", "mechanism": "SCRAM-SHA-512", "username": "odds"}
+
+
+def placed(values, **feed):
+    made = plan("nfl")
+    options = {**made.feed.options, "brokers": None, "security": None, **feed}
+    return replace(
+        made,
+        feed=replace(made.feed, options=options),
+        deployment=Deployment("prod", "kafka", values),
+    )
+
+
+def test_the_cluster_is_that_of_the_environment_or_of_the_feed() -> None:
+    ours = cluster_of(placed({"kafka": {"brokers": "a:1", "replication": 3}}))
+    theirs = cluster_of(placed({}, brokers="b:2"))
+
+    assert (ours.brokers, ours.replication, theirs.brokers) == ("a:1", 3, "b:2")
+
+
+def test_an_environment_without_kafka_and_two_clusters_are_refused() -> None:
+    with pytest.raises(UsageError, match="does not say where Kafka is"):
+        cluster_of(placed({}))
+    with pytest.raises(UsageError, match="lies on b:2, what is made of it on a:1"):
+        cluster_of(placed({"kafka": {"brokers": "a:1"}}, brokers="b:2"))
+
+
+def test_a_password_is_read_where_it_is_used_and_never_shown(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv(SECRETS, str(tmp_path))
+    (tmp_path / "kafka").mkdir()
+    (tmp_path / "kafka" / "password").write_text("s3cret\n")
+    security = {**SCRAM, "password": "{secret: kafka#password}"}
+
+    cluster = cluster_of(placed({"kafka": {"brokers": "a:1", "security": security}}))
+
+    assert cluster.settings()["sasl.password"] == "s3cret"
+    assert cluster.settings()["sasl.mechanism"] == "SCRAM-SHA-512"
+    assert "s3cret" not in repr(cluster)
+
+
+def test_a_secret_that_is_not_mounted_is_told_with_its_file(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv(SECRETS, str(tmp_path))
+
+    with pytest.raises(RunError, match=r"kafka#password cannot be read") as told:
+        login_settings({**SCRAM, "password": "{secret: kafka#password}"})
+    assert str(tmp_path / "kafka" / "password") in (told.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("security", "words"),
+    [
+        ({"protocol": "sasl_ssl", "mechanism": "OAUTHBEARER"}, "OAUTHBEARER is not supported"),
+        ({"protocol": "sasl_ssl"}, "mechanism none is not supported"),
+        (SCRAM, "needs `username` and `password`"),
+    ],
+)
+def test_a_login_that_cannot_work_is_refused(security, words) -> None:
+    with pytest.raises(UsageError, match=words):
+        login_settings(security)
+
+
+def test_odds_read_back_from_their_messages_are_those_that_were_written() -> None:
+    feed = noisy_feed(1, games=3, events=700)
+    given = Payloads.of([one for one, _ in feed], ingest_us=np.array([at for _, at in feed]))
+    output = PartitionChain(PLAN, NormalModel()).step(given)
+    lines = messages(output, Origin("test", "test", "1", "p", 1), ("decimal", "american"))
+
+    back = output_of([read_message(line, "odds [0] 0") for line in lines.splitlines()])
+
+    for name in output.odds.__slots__:
+        was, now = getattr(output.odds, name), getattr(back.odds, name)
+        if name == "game":
+            was, now = (
+                [one.games[at] for at in games] for one, games in ((output, was), (back, now))
+            )
+        np.testing.assert_array_equal(now, was, err_msg=name)
+
+
+def test_what_is_no_message_of_ours_is_told_with_its_place() -> None:
+    with pytest.raises(StateError, match=r"odds \[3\] 17 is no odds message"):
+        read_message(b"{}", "odds [3] 17")
