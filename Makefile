@@ -4,10 +4,10 @@ BIN := .venv/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 STUBS = $(BIN)/stubtest --concise --allowlist tests/typing/stubtest.txt $(patsubst ext/%.pyx,oddspipe.ext.%,$(wildcard ext/_*.pyx))
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check pure debug bench docs build clean
+.PHONY: help setup run test check pure debug bench bench-kafka docs build clean
 
 help: ## List the tasks.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/dev ## Install into .venv with everything that development needs.
 
@@ -30,6 +30,11 @@ bench: .venv/dev ## Measure every bench_*.py; tables go to benchmarks/results to
 	@mkdir -p benchmarks/results; for one in benchmarks/bench_*.py; do echo "$$one"; \
 	  PYTHONPATH=. $(BIN)/python $$one > benchmarks/results/$$(basename $$one .py).txt || exit 1; \
 	  cat benchmarks/results/$$(basename $$one .py).txt; done
+
+bench-kafka: .venv/dev ## Measure a worker over a real broker against a hand-written loop.
+	@mkdir -p benchmarks/results
+	$(BIN)/python benchmarks/kafka/bench_kafka.py > benchmarks/results/bench_kafka.txt
+	@cat benchmarks/results/bench_kafka.txt
 
 docs: .venv/dev ## Write the reference pages from the code.
 	$(BIN)/python -m docs.make

@@ -1,0 +1,327 @@
+"""Over a real broker on the same cores: what a worker takes, against a hand-written Python loop.
+
+    python benchmarks/kafka/bench_kafka.py [--events 4000000] [--loop-events 1000000] [--rounds 2]
+
+Jobs, all from one topic of 8 partitions with the simulated NFL feed, lz4:
+
+* consume: librdkafka's batches into columns, nothing else: the ceiling.
+* odds: consume → normalise → order → price → odds, dead letters and offsets in transactions.
+* rewrite: consume → normalise → order → every event again and offsets in transactions.
+* loop: the rewrite job as one writes it by hand: confluent-kafka, tuned client settings, protobuf's
+  own compiled decoder, field checks, a set for duplicates, transactions about every 100 ms.
+
+Rates count from the first record taken to the last; the median of the rounds is printed.
+"""
+
+import argparse
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections import deque
+from pathlib import Path
+
+import confluent_kafka as ck
+import numpy as np
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+from oddspipe.core.adapters.kafka.access import Cluster, make_topics
+from oddspipe.core.adapters.kafka.client import KafkaLog
+from oddspipe.core.adapters.kafka.records import (
+    Topics,
+    Worker,
+    consumer_settings,
+    producer_settings,
+    topic_configs,
+)
+from oddspipe.core.adapters.kafka.written import SportRecords
+from oddspipe.core.assemble import Input, model_of, origin_of, source_of
+from oddspipe.core.assemble_kafka import feed_server_of, letters_of
+from oddspipe.core.batch.layout import GAME_ID
+from oddspipe.core.clock import SystemClock
+from oddspipe.core.names import FieldType
+from oddspipe.core.plan.load import plan_for
+from oddspipe.core.plan.model import Plan
+from oddspipe.core.ports.output import Odds, Output, Rollups
+from oddspipe.core.runtime.chain import PartitionChain
+from oddspipe.core.runtime.drain import StopSwitch
+from oddspipe.core.runtime.transactional import TransactionalRunner
+from oddspipe.core.services import kafka, process
+from oddspipe.core.stages.normalise import Normalise
+from oddspipe.core.stages.order import GameOrder
+from oddspipe.ext.kafka import puller_of
+from oddspipe.ext.records import PARTITION_EOF, Rows, Spans
+
+PARTITIONS = 8
+FEED = "bench.feed"
+PROTO = {
+    FieldType.BYTES: 12, FieldType.UINT32: 13, FieldType.STRING: 9, FieldType.UINT64: 4,
+    FieldType.INT32: 17, FieldType.INT64: 3, FieldType.ENUM: 5, FieldType.DOUBLE: 1,
+    FieldType.BOOL: 8,
+}  # fmt: skip
+
+
+def planned(brokers: str) -> Plan:
+    folder = Path(tempfile.mkdtemp())
+    (folder / "platform.yaml").write_text(
+        "environments:\n  dev:\n"
+        f"    partitions: {PARTITIONS}\n    state: {folder}\n"
+        f"    kafka: {{brokers: '{brokers}', replication: 1}}\n"
+    )
+    (folder / "spec.yaml").write_text(
+        f"extends: oddspipe.sports:nfl.yaml\nsport: bench\nfeed: {{topic: {FEED}}}\n"
+    )
+    return plan_for(folder / "spec.yaml", platform=folder / "platform.yaml", environment="dev")
+
+
+class Events:
+    """Normalise and order, without a price: what a stage of its own does."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._normalise = Normalise(
+            plan.layout, plan.kinds, plan.rules, max_payload_bytes=plan.max_payload_bytes
+        )
+        self._order = GameOrder(plan.layout, plan.kinds, plan.order, plan.duplicates)
+        whole, real = np.empty(0, np.int64), np.empty(0)
+        self._odds, self._rollups = Odds.none(), Rollups(*(whole,) * 4, *(real,) * 3)
+
+    def step(self, payloads):
+        decoded, status, refused = self._normalise.step(payloads)
+        ordered, turned_away = self._order.step(decoded, status)
+        strings = self._normalise.strings
+        return Output(
+            ordered, self._rollups, self._odds, (refused, turned_away), strings[GAME_ID],
+            dict(strings), int(payloads.positions[-1]) + 1, ordered.until_us,
+        )  # fmt: skip
+
+    @property
+    def accounts(self):
+        return self._normalise.account, self._order.account
+
+    def snapshot(self):
+        return {"normalise": (self._normalise.snapshot(),), "order": self._order.snapshot_parts()}
+
+    def restore(self, state):
+        self._normalise.restore(state["normalise"])
+        self._order.restore(state["order"])
+
+
+class Rewritten:
+    """Every event again, its game as key, and the dead letters."""
+
+    def __init__(self, topic: str, letters: SportRecords) -> None:
+        self._topic, self._letters = topic, letters
+
+    def __call__(self, partition, output):
+        events = output.events
+        if len(events):
+            names = Spans.of([name.encode() for name in output.games])
+            game = events.words[GAME_ID]
+            yield (
+                self._topic,
+                Rows(
+                    np.full(len(events), partition, np.int32),
+                    Spans(events.data, events.starts, events.ends),
+                    Spans(names.data, names.starts[game], names.ends[game]),
+                ),
+            )
+        yield from self._letters(partition, output)
+
+
+class Pace:
+    """Events a second from the first to the last, seen every 10 ms."""
+
+    def __init__(self, count) -> None:
+        self._count, self._ended = count, threading.Event()
+        self._seen: list[tuple[float, int]] = []
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread.start()
+
+    def _look(self) -> None:
+        last = -1
+        while not self._ended.wait(0.01):
+            if (now := self._count()) != last:
+                self._seen.append((time.monotonic(), now))
+                last = now
+
+    def rate(self) -> float:
+        self._ended.set()
+        self._thread.join()
+        (begun, before), (ended, after) = self._seen[1], self._seen[-1]
+        return (after - before) / (ended - begun)
+
+
+def worker(plan: Plan, brokers: str, number: str, job: str, want: int) -> float:
+    topics = Topics(FEED, f"{number}.odds", f"{number}.dlq", f"{number}.snapshots")
+    cluster = Cluster(brokers)
+    events = f"{number}.events"
+    make_topics(cluster, {**topic_configs(topics), events: {}}, PARTITIONS)
+    model = model_of(plan)
+    written = SportRecords(topics, origin_of(plan), ("decimal",), letters_of(plan))
+    runner = TransactionalRunner(
+        KafkaLog(Worker(cluster, number, 0), topics),
+        (lambda: PartitionChain(plan, model)) if job == "odds" else (lambda: Events(plan)),
+        written if job == "odds" else Rewritten(events, written),
+        logic="bench", clock=SystemClock(), snapshot_us=10_000_000,
+    )  # fmt: skip
+    pace = Pace(lambda: runner.events)
+    runner.run(StopSwitch(), idle_us=500_000)
+    assert runner.events == want, (runner.events, want)
+    return pace.rate()
+
+
+def ceiling(brokers: str, want: int) -> float:
+    settings = consumer_settings(Worker(Cluster(brokers), "ceiling", 0))
+    consumer = ck.Consumer(settings)
+    puller = puller_of(consumer, settings["client.id"])
+    for partition in range(PARTITIONS):
+        puller.claim(FEED, partition)
+    consumer.assign([ck.TopicPartition(FEED, p, 0) for p in range(PARTITIONS)])
+    taken, ends, begun = 0, set(), 0.0
+    while len(ends) < PARTITIONS:
+        pulled = puller.pull(16_384, 20)
+        begun = begun or (time.monotonic() if len(pulled) else 0.0)
+        taken += len(pulled)
+        ends |= {one.partition for one in pulled.notices if one.code == PARTITION_EOF}
+    spent = time.monotonic() - begun
+    puller.close()
+    consumer.close()
+    assert taken == want
+    return taken / spent
+
+
+def event_class(plan: Plan):
+    file = descriptor_pb2.FileDescriptorProto(name="loop.proto", package="loop", syntax="proto2")
+    message = file.message_type.add(name="Event")
+    for column in plan.layout.columns:
+        message.field.add(name=column.name, number=column.number, label=1, type=PROTO[column.type])
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("loop.Event"))
+
+
+class HandWritten:
+    """The rewrite job as a careful person writes it, without an order window or a state to keep."""
+
+    def __init__(self, plan: Plan, brokers: str, number: str) -> None:
+        make_topics(Cluster(brokers), {f"{number}.events": {}, f"{number}.dlq": {}}, PARTITIONS)
+        me = Worker(Cluster(brokers), number, 0)
+        self._to, self._dead = f"{number}.events", f"{number}.dlq"
+        self._consumer = ck.Consumer(consumer_settings(me))
+        self._producer = ck.Producer(producer_settings(me))
+        self._producer.init_transactions(30)
+        self._consumer.assign([ck.TopicPartition(FEED, p, 0) for p in range(PARTITIONS)])
+        self._parse = event_class(plan).FromString
+        self._checked = [
+            (c.name, c.low, c.high)
+            for c in plan.layout.columns
+            if c.type == FieldType.UINT32 and c.low is not None
+        ]
+        self._seen: set[tuple] = set()
+        self._recent: deque[tuple] = deque()
+        self._positions: dict[int, int] = {}
+
+    def rate(self, limit: int) -> float:
+        taken, begun, opened = 0, 0.0, 0.0
+        while taken < limit:
+            records = self._consumer.consume(10_000, 0.02)
+            if records and not opened:
+                self._producer.begin_transaction()
+                opened = time.monotonic()
+                begun = begun or opened
+            taken += self._take(records)
+            self._producer.poll(0)
+            if opened and time.monotonic() - opened > 0.1:
+                self._commit()
+                opened = 0.0
+        spent = time.monotonic() - begun
+        if opened:
+            self._commit()
+        self._consumer.close()
+        return taken / spent
+
+    def _take(self, records) -> int:
+        parse, seen, recent, produce = self._parse, self._seen, self._recent, self._producer.produce
+        taken = 0
+        for record in records:
+            if record.error() is not None:
+                continue
+            payload, partition = record.value(), record.partition()
+            taken += 1
+            self._positions[partition] = record.offset() + 1
+            try:
+                event = parse(payload)
+            except Exception:  # noqa: BLE001 - a dead letter
+                event = None
+            if event is None or not self._is_sound(event):
+                produce(self._dead, payload, partition=partition)
+                continue
+            key = (event.game_id, event.event_id, event.revision)
+            if event.game_id and key in seen:
+                continue
+            seen.add(key)
+            recent.append(key)
+            if len(recent) > 1_250_000:
+                seen.discard(recent.popleft())
+            produce(self._to, payload, record.key(), partition)
+        return taken
+
+    def _is_sound(self, event) -> bool:
+        return all(least <= getattr(event, name) <= most for name, least, most in self._checked)
+
+    def _commit(self) -> None:
+        self._producer.send_offsets_to_transaction(
+            [ck.TopicPartition(FEED, p, at) for p, at in self._positions.items()],
+            self._consumer.consumer_group_metadata(), 10,
+        )  # fmt: skip
+        self._producer.commit_transaction(10)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--events", type=int, default=4_000_000)
+    parser.add_argument("--loop-events", type=int, default=1_000_000)
+    parser.add_argument("--rounds", type=int, default=2)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        brokers = kafka.start(home, port=process.free_port()).endpoint
+        try:
+            measure(brokers, given)
+        finally:
+            process.stop(home)
+
+
+def measure(brokers: str, given: argparse.Namespace) -> None:
+    plan = planned(brokers)
+    server = feed_server_of(plan)
+    seconds = given.events / plan.load.peak_rate
+    source = source_of(plan, Input(duration_s=seconds, games=PARTITIONS), None)
+    begun = time.monotonic()
+    server.serve(source, lambda: False)
+    want = server.sent
+    print(f"{want:,} records sent in {time.monotonic() - begun:.1f} s")
+    jobs = {
+        "consume into columns": lambda _: ceiling(brokers, want),
+        "odds in transactions": lambda n: worker(plan, brokers, f"odds{n}", "odds", want),
+        "every event again in transactions": lambda n: worker(
+            plan, brokers, f"again{n}", "again", want
+        ),
+        "the same in a hand-written loop": lambda n: HandWritten(plan, brokers, f"loop{n}").rate(
+            min(given.loop_events, want)
+        ),
+    }
+    rates = {name: [] for name in jobs}
+    for number in range(given.rounds):
+        for name, job in jobs.items():
+            rates[name].append(job(number))
+            print(f"  {name}: {rates[name][-1] / 1e6:.3f} M/s", file=sys.stderr)
+    base = statistics.median(rates["the same in a hand-written loop"])
+    for name, found in rates.items():
+        rate = statistics.median(found)
+        print(f"{name:36} {rate / 1e6:7.3f} M msg/s {rate / base:6.1f} x the loop")
+
+
+if __name__ == "__main__":
+    main()
