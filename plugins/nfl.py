@@ -1,31 +1,46 @@
-"""NFL: the lead as Brownian motion round the pregame line, with the ball worth points.
+"""NFL: who wins and by how much, from score, clock, field position, ball and the pregame line.
 
-Source: Stern (1994), A Brownian motion model for the progress of sports scores, JASA 89:1128.
+Two forecasts that are fitted apart meet in one normal margin: a probit of who wins, with weights
+that change over the game, and a median margin. Total points are a third. Weights, their scores on
+seasons that the fit has not seen and where they come from stand in `nfl_fitted.json`.
+
+Sources: Stern (1994), A Brownian motion model for the progress of sports scores, JASA 89:1128, for
+the form; the worth of a drive is the expected next score of the half, as in Romer (2006), Do firms
+maximize?, JPE 114:340.
 """
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from oddspipe.core.api import GameStates, NormalScores, Overtime, ScoreDistribution
+from oddspipe.plugins.curves import Curve, Reals, Spread, Sum, fitted, known
+from oddspipe.plugins.nfl_situation import (
+    REGULATION_S,
+    DriveWorth,
+    Situation,
+    margin_features,
+    total_features,
+    win_features,
+)
 
-REGULATION_S = 3600.0
-SETTLES_S = 60.0
-"""The noise of the last drives fades out over the last minute."""
-
+OVERTIME_S = 600.0
 OVERTIME_MARGINS = (0.0, 0.005, 0.705, 0.0, 0.0, 0.29)
 """Margin of games won in overtime, by points from 1: 212 games of 2009-2022."""
 OVERTIME_POINTS = (4.1, 1.9)
 """Mean and deviation of the points of both sides in overtime: 224 games of 2009-2022."""
 OVERTIME_TIE = 0.054
 """Share of overtimes that stay level: 12 of 224."""
+OVERTIME_SD = 4.0
+"""Deviation of the margin that a whole overtime makes, by the shares above."""
+CERTAIN = 6.0
+"""A normal score of winning is no further from 0 than this: one game in a billion."""
 
 
 class NflParameters(BaseModel):
-    """How an NFL game unfolds."""
+    """How an NFL game unfolds where nothing is known of it; all else is fitted."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -36,13 +51,6 @@ class NflParameters(BaseModel):
         description="Expected home margin where no line is known.",
         json_schema_extra={"unit": "points"},
     )
-    margin_sd: float = Field(
-        13.2,
-        gt=0,
-        le=40,
-        description="Deviation of the final margin at kickoff.",
-        json_schema_extra={"unit": "points"},
-    )
     total_mean: float = Field(
         45.0,
         gt=0,
@@ -50,31 +58,11 @@ class NflParameters(BaseModel):
         description="Expected total where no line is known.",
         json_schema_extra={"unit": "points"},
     )
-    total_sd: float = Field(
-        13.3,
-        gt=0,
-        le=40,
-        description="Deviation of the final total at kickoff.",
-        json_schema_extra={"unit": "points"},
-    )
     unknown_sd: float = Field(
         6.0,
         ge=0,
         le=20,
-        description="Extra deviation where no pregame line is known.",
-        json_schema_extra={"unit": "points"},
-    )
-    late_growth: float = Field(
-        0.35, ge=0, le=3, description="How much faster variance accrues late in the game."
-    )
-    ball_share: float = Field(
-        0.9, ge=0, le=1.5, description="Share of the drive's expected points that counts."
-    )
-    noise_floor: float = Field(
-        2.7,
-        ge=0,
-        le=10,
-        description="Deviation that a drive in the last minutes keeps.",
+        description="Extra deviation of margin and total where no pregame line is known.",
         json_schema_extra={"unit": "points"},
     )
 
@@ -82,7 +70,7 @@ class NflParameters(BaseModel):
 class NflModel:
     """Price NFL games from score, clock, possession, field position and the pregame line."""
 
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     scopes: ClassVar[tuple[str, ...]] = ("game",)
     inputs: ClassVar[tuple[str, ...]] = (
         "home_score",
@@ -90,35 +78,47 @@ class NflModel:
         "time_left",
         "period",
         "possession",
+        "down",
+        "distance",
         "yardline_100",
+        "home_timeouts",
+        "away_timeouts",
         "spread_line",
         "total_line",
     )
     Parameters: ClassVar[type[BaseModel]] = NflParameters
 
-    def __init__(self, parameters: BaseModel) -> None:
-        """Take validated parameters."""
+    def __init__(self, parameters: BaseModel, document: Mapping[str, Any] | None = None) -> None:
+        """Take validated parameters, and fitted ones in place of those of `nfl_fitted.json`."""
         self._at = NflParameters.model_validate(parameters.model_dump())
+        made = document or fitted("nfl_fitted.json")
+        self._worth = DriveWorth.of(made["drive"])
+        self._win, self._margin = Sum.of(made["win"]), Sum.of(made["margin"])
+        self._total = Sum.of(made["total"])
+        self._margin_sd, self._total_sd = (
+            Curve(np.array(made[of]["knots"]), np.array(made[name]))
+            for of, name in (("margin", "margin_sd"), ("total", "total_sd"))
+        )
 
     def price(self, states: GameStates) -> Mapping[str, ScoreDistribution]:
         """Return the distribution of final scores, a row a state."""
-        at = self._at
-        home, away = _known(states["home_score"], 0.0), _known(states["away_score"], 0.0)
-        left = _known(states["time_left"], REGULATION_S).clip(0.0, REGULATION_S)
-        extra = _known(states["period"], 1.0) > 4
-        share = left / REGULATION_S
-        prior = _known(states["spread_line"], at.home_edge)
-        unknown = at.unknown_sd * share
-        settle = np.minimum(left / SETTLES_S, 1.0)
-        noise = (at.noise_floor * settle) ** 2
-        lead = home - away
-        growth = share * (1.0 + at.late_growth * (1.0 - share))
-        ball = at.ball_share * _drive_points(states) * settle
-        blind_margin = np.where(np.isnan(states["spread_line"]), unknown * unknown, 0.0)
-        blind_total = np.where(np.isnan(states["total_line"]), unknown * unknown, 0.0)
-        margin_sd = np.sqrt(at.margin_sd**2 * growth + noise + blind_margin)
-        total_sd = np.sqrt(at.total_sd**2 * growth + noise + blind_total)
-        total = home + away + _known(states["total_line"], at.total_mean) * share
+        situation = Situation.of(states)
+        home, away = known(states["home_score"], 0.0), known(states["away_score"], 0.0)
+        extra = known(states["period"], 1.0) > 4
+        prior = known(states["spread_line"], self._at.home_edge)
+        blind_margin = np.where(np.isnan(states["spread_line"]), self._at.unknown_sd, 0.0)
+        blind_total = np.where(np.isnan(states["total_line"]), self._at.unknown_sd, 0.0)
+        margin = self._margin_of(situation, prior, blind_margin)
+        total, total_sd = self._total_of(situation, prior, states["total_line"], blind_total)
+        if extra.any():
+            late = _in_overtime(situation, prior)
+            margin = Spread(
+                np.where(extra, late.mean, margin.mean),
+                np.where(extra, late.deviation, margin.deviation),
+            )
+            share = situation.left.clip(0.0, OVERTIME_S) / OVERTIME_S
+            total = np.where(extra, home + away + OVERTIME_POINTS[0] * share, total)
+            total_sd = np.where(extra, OVERTIME_POINTS[1] * np.sqrt(share), total_sd)
         # An overtime pulls the favourite's chance to 1/2: little time is left to be better.
         overtime = Overtime(
             home_share=(0.5 + 0.01 * prior).clip(0.3, 0.7),
@@ -127,18 +127,39 @@ class NflModel:
             points_mean=OVERTIME_POINTS[0],
             points_sd=OVERTIME_POINTS[1],
         )
-        margin = lead + prior * share + ball
-        scores = NormalScores(home, away, margin, margin_sd, total, total_sd, overtime)
+        over = situation.left <= 0.0
+        deviations = (np.where(over, 0.0, one) for one in (margin.deviation, total_sd))
+        means = (
+            np.where(over, of, one)
+            for of, one in ((situation.lead, margin.mean), (situation.points, total))
+        )
+        (margin_sd, whole_sd), (margin_mean, whole) = deviations, means
+        scores = NormalScores(home, away, margin_mean, margin_sd, whole, whole_sd, overtime)
         return {"game": scores}
 
+    def _margin_of(self, situation: Situation, prior: Reals, blind: Reals) -> Spread:
+        """Return the final margin of regulation; what is not known of the sides widens it."""
+        left, worth = situation.left, self._worth(situation)
+        score = self._win(left, win_features(situation, worth, prior)).clip(-CERTAIN, CERTAIN)
+        further = self._margin(left, margin_features(situation, worth, prior))
+        usual = self._margin_sd(left)
+        wider = np.sqrt(usual**2 + (blind * left / REGULATION_S) ** 2)
+        return Spread.of(score * usual / wider, situation.lead + further, wider)
 
-def _drive_points(states: GameStates) -> NDArray[np.float64]:
-    """Return the points that the ball is worth to home: a straight line in field position."""
-    # Least squares of the published expected points on scrimmage downs, 2009-2022.
-    side = _known(states["possession"], 0.0)
-    sign = np.where(side == 1.0, 1.0, np.where(side == 2.0, -1.0, 0.0))
-    return sign * (5.15 - 0.0636 * _known(states["yardline_100"], 75.0).clip(0.0, 100.0))
+    def _total_of(
+        self, situation: Situation, prior: Reals, line: Reals, blind: Reals
+    ) -> tuple[Reals, Reals]:
+        left = situation.left
+        features = total_features(
+            situation, self._worth(situation), prior, known(line, self._at.total_mean)
+        )
+        further = self._total(left, features)
+        wider = np.sqrt(self._total_sd(left) ** 2 + (blind * left / REGULATION_S) ** 2)
+        return situation.points + further, wider
 
 
-def _known(values: NDArray[np.float64], default: float) -> NDArray[np.float64]:
-    return np.where(np.isnan(values), default, values)
+def _in_overtime(situation: Situation, prior: Reals) -> Spread:
+    """Return the margin of a game in overtime."""
+    share = situation.left.clip(0.0, OVERTIME_S) / OVERTIME_S
+    mean = situation.lead + prior * share * OVERTIME_S / REGULATION_S
+    return Spread(mean, OVERTIME_SD * np.sqrt(share))

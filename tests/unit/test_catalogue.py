@@ -114,7 +114,7 @@ def test_the_shipped_models_are_listed_with_units() -> None:
     found = {one.name: one for one in catalogue.models()}
 
     assert set(found) >= {"mlb", "nba", "nfl"}
-    sd = next(one for one in found["nfl"].parameters if one.name == "margin_sd")
+    sd = next(one for one in found["nfl_stern"].parameters if one.name == "margin_sd")
     assert (sd.type, sd.default, sd.bounds, sd.unit) == (
         "number", "13.2", "above 0, up to 40", "points",
     )  # fmt: skip

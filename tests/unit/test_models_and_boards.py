@@ -30,6 +30,9 @@ MODELS = {
 }
 
 
+SNAP = {"down": 1, "distance": 10, "home_timeouts": 2, "away_timeouts": 1}
+
+
 def states(name, rows, seed=1):
     """Make up states of a sport, one in five values absent where that is allowed."""
     rng = np.random.default_rng(seed)
@@ -40,6 +43,10 @@ def states(name, rows, seed=1):
         "period": rng.integers(1, 12, rows),
         "possession": rng.integers(0, 3, rows),
         "yardline_100": rng.integers(0, 101, rows),
+        "down": rng.integers(1, 5, rows),
+        "distance": rng.integers(0, 40, rows),
+        "home_timeouts": rng.integers(0, 4, rows),
+        "away_timeouts": rng.integers(0, 4, rows),
         "spread_line": rng.normal(2, 6, rows),
         "total_line": rng.normal(45, 5, rows),
         "half": rng.integers(0, 2, rows),
@@ -142,7 +149,7 @@ def test_pricing_twice_gives_the_same_bytes_and_leaves_the_states_alone():
 
 
 def test_a_decided_game_is_certain_and_has_no_price():
-    football = {"time_left": 0, "possession": 1, "yardline_100": 30}
+    football = {"time_left": 0, "possession": 1, "yardline_100": 30, **SNAP}
     games = {
         "nfl": one(home_score=20, away_score=17, period=4, spread_line=3, total_line=44,
                    **football),
@@ -162,7 +169,7 @@ def test_a_level_basketball_game_goes_to_overtime_and_a_football_tie_can_stand()
     nba = one(home_score=100, away_score=100, time_left=0, period=4, possession=0,
               spread_line=0, total_line=220)  # fmt: skip
     nfl = {"home_score": 20, "away_score": 20, "time_left": 0, "possession": 0,
-           "yardline_100": 50, "spread_line": 0, "total_line": 44}  # fmt: skip
+           "yardline_100": 50, "spread_line": 0, "total_line": 44, **SNAP}  # fmt: skip
 
     basketball = make_boards(MODELS["nba"].price(nba), PLANS)
     regulation = make_boards(MODELS["nfl"].price(one(period=4, **nfl)), PLANS)
@@ -186,6 +193,37 @@ def test_home_is_likelier_to_win_the_further_it_leads(name):
     chance = wins(MODELS[name].price(GameStates(frame))["game"].margin())
 
     assert np.all(np.diff(chance) > 0)
+
+
+@pytest.mark.parametrize("left", [3600.0, 1500.0, 240.0, 20.0, 3.0])
+@pytest.mark.parametrize("ball", [0.0, 1.0, 2.0])
+def test_football_is_monotone_in_lead_line_and_field_position(left, ball):
+    base = dict.fromkeys(MODELS["nfl"].inputs, 0.0) | SNAP
+    base |= {"time_left": left, "period": 2.0, "possession": ball, "home_score": 20.0,
+             "away_score": 20.0, "yardline_100": 60.0, "total_line": 44.0}  # fmt: skip
+
+    def chances(name, values):
+        columns = {key: np.full(len(values), value) for key, value in base.items()}
+        return wins(MODELS["nfl"].price(GameStates(columns | {name: values}))["game"].margin())
+
+    assert np.all(np.diff(chances("home_score", np.arange(0.0, 41.0))) > -1e-12)
+    if left > 100:
+        assert np.all(np.diff(chances("spread_line", np.arange(-14.0, 15.0))) > 0)
+    if ball == 1.0 and left > 10:
+        assert np.all(np.diff(chances("yardline_100", np.arange(5.0, 96.0, 10.0))) < 0)
+
+
+def test_a_kneeling_leader_has_won_and_one_without_the_ball_has_not():
+    base = {"time_left": 35, "period": 4, "home_score": 20, "away_score": 17, "spread_line": 0,
+            "total_line": 44, "yardline_100": 60, **SNAP}  # fmt: skip
+    kneels, waits = (
+        float(wins(MODELS["nfl"].price(one(possession=side, **base))["game"].margin())[0])
+        for side in (1, 2)
+    )
+
+    assert kneels > 0.985
+    # Of 72 such games since 2009 three in four were won.
+    assert 0.65 < waits < 0.9
 
 
 def test_an_unknown_line_makes_a_wider_distribution():

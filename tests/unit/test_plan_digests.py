@@ -41,7 +41,7 @@ DECIDES_PRICES = [
     ("state.columns.plays.on", ["play", "score"]),
     ("state.columns.downs", {"take": "max", "of": "down"}),
     ("state.derive.lead", "away_score - home_score"),
-    ("model.parameters.margin_sd", 13.3),
+    ("model.parameters.total_mean", 45.1),
     ("odds.markets.spread.alternates", 4),
     ("odds.markets.total.line", 44.5),
     ("odds.margin.overround", "4.6%"),

@@ -66,8 +66,8 @@ def test_faults_of_all_kinds_are_told_in_one_pass_and_in_file_order(sport) -> No
         ("field.number-clash", 62, 20),
         ("sql.unknown-column", 80, 12),
         ("value.choice", 95, 18),
-        ("sql.aggregate", 102, 11),
-        ("model.unknown-parameter", 111, 16),
+        ("sql.aggregate", 104, 11),
+        ("model.unknown-parameter", 113, 16),
     ]
 
 
@@ -103,7 +103,7 @@ def test_name_with_a_fault_of_its_own_is_not_called_unknown(sport) -> None:
         ("lead: home_score - away_score", "lead: home_score + plays"),
     )
 
-    assert faults_of(path) == [("type.mapping", 100, 12), ("check.skipped", 102, 24)]
+    assert faults_of(path) == [("type.mapping", 102, 12), ("check.skipped", 104, 24)]
 
 
 def test_faults_behind_a_faulty_entry_of_a_list_keep_their_places(sport) -> None:
@@ -209,7 +209,7 @@ def test_github_annotations_escape_what_would_end_them(sport) -> None:
     result = command(path, "--platform", PLATFORM, "--format", "github")
 
     assert result.output.startswith(
-        f"::error file={str(path).replace(',', '%2C')},line=111,col=16,"
+        f"::error file={str(path).replace(',', '%2C')},line=113,col=16,"
         "title=model.unknown-parameter::The model 'nfl' has no parameter 'home%25edge'. Did you "
     )
 

@@ -1,0 +1,88 @@
+"""Sums of features whose weights change with the time that is left; fitted, kept as JSON."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Reals = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A function of the time that is left: straight between its knots, level beyond them."""
+
+    knots: Reals
+    values: Reals
+
+    def __call__(self, at: Reals) -> Reals:
+        """Return its value at each time, shape (rows,)."""
+        return np.interp(at, self.knots, self.values)
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """Features, each times its own curve."""
+
+    terms: Mapping[str, Curve]
+
+    @staticmethod
+    def of(document: Mapping[str, Any]) -> "Sum":
+        """Read `{knots: […], terms: {feature: [value at each knot, …]}}`."""
+        knots = np.array(document["knots"], np.float64)
+        return Sum(
+            {
+                name: Curve(knots[: len(values)], np.array(values, np.float64))
+                for name, values in document["terms"].items()
+            }
+        )
+
+    def __call__(self, at: Reals, features: Mapping[str, Reals]) -> Reals:
+        """Return the sum for each row."""
+        total = np.zeros(len(at))
+        for name, curve in self.terms.items():
+            total += curve(at) * features[name]
+        return total
+
+
+def fitted(name: str) -> Mapping[str, Any]:
+    """Return a document of parameters that lies beside the models."""
+    document: Mapping[str, Any] = json.loads(
+        files("oddspipe.plugins").joinpath(name).read_text("utf-8")
+    )
+    return document
+
+
+def known(values: Reals, default: float | Reals) -> Reals:
+    """Return values with a stand-in for what is not known."""
+    return np.where(np.isnan(values), default, values)
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Mean and deviation of a normal margin; its chance to be above 0 is that of `score`.
+
+    Two forecasts meet in it: `score` of who wins, and `middle` of by how much. Where the game is
+    open they say the same; where it is not, the deviation gives way, within `BOUNDS` of the usual.
+    """
+
+    mean: Reals
+    deviation: Reals
+
+    @staticmethod
+    def of(score: Reals, middle: Reals, deviation: Reals) -> "Spread":
+        """Return it for a normal score of winning, a median margin and the usual deviation."""
+        share = np.minimum(np.abs(score) / OPEN, 1.0)
+        safe = np.where(np.abs(score) < 1e-9, 1e-9, score)
+        wanted = share * middle / safe + (1.0 - share) * deviation
+        made = wanted.clip(BOUNDS[0] * deviation, BOUNDS[1] * deviation)
+        return Spread(score * made, made)
+
+
+OPEN = 0.5
+"""Within so many deviations of an even game the usual deviation counts as well."""
+BOUNDS = (0.5, 2.0)
