@@ -30,6 +30,7 @@ MODELS = {
 }
 
 
+COURT = {"home_throws": 0, "away_throws": 0, "home_half": 50, "away_half": 49}
 SNAP = {"down": 1, "distance": 10, "home_timeouts": 2, "away_timeouts": 1}
 
 
@@ -54,6 +55,10 @@ def states(name, rows, seed=1):
         "bases": rng.integers(0, 8, rows),
         "sched_innings": rng.choice([7, 9], rows),
         "extra_runner": rng.integers(0, 2, rows),
+        "home_throws": rng.integers(0, 3, rows),
+        "away_throws": rng.integers(0, 3, rows),
+        "home_half": rng.integers(0, 12, rows),
+        "away_half": rng.integers(0, 12, rows),
         "home_first_five": rng.integers(0, 6, rows),
         "away_first_five": rng.integers(0, 6, rows),
         "home_chance": rng.uniform(0.3, 0.7, rows),
@@ -154,7 +159,7 @@ def test_a_decided_game_is_certain_and_has_no_price():
         "nfl": one(home_score=20, away_score=17, period=4, spread_line=3, total_line=44,
                    **football),
         "nba": one(home_score=101, away_score=100, time_left=0, period=4, possession=2,
-                   spread_line=3, total_line=220),
+                   spread_line=3, total_line=220, **COURT),
         "mlb": one(**dict.fromkeys(MODELS["mlb"].inputs, np.nan) | {
             "period": 9, "half": 1, "outs": 1, "home_score": 5, "away_score": 4}),
     }  # fmt: skip
@@ -167,7 +172,7 @@ def test_a_decided_game_is_certain_and_has_no_price():
 
 def test_a_level_basketball_game_goes_to_overtime_and_a_football_tie_can_stand():
     nba = one(home_score=100, away_score=100, time_left=0, period=4, possession=0,
-              spread_line=0, total_line=220)  # fmt: skip
+              spread_line=0, total_line=220, **COURT)  # fmt: skip
     nfl = {"home_score": 20, "away_score": 20, "time_left": 0, "possession": 0,
            "yardline_100": 50, "spread_line": 0, "total_line": 44, **SNAP}  # fmt: skip
 

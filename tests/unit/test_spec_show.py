@@ -35,7 +35,8 @@ title: Hoops
 model: {name: nba}
 state:
   columns: {away_score: {take: last, of: away_score}}
-  derive: {time_left: 0, period: 1, possession: 0, spread_line: 0, total_line: 200}
+  derive: {time_left: 0, period: 1, possession: 0, spread_line: 0, total_line: 200, home_throws: 0,
+           away_throws: 0, home_half: 0, away_half: 0}
 """
 
 
