@@ -32,6 +32,8 @@ def nba_rows(*games, rows=ROWS, day="2023-01-10", start="19:10", step=20):
                 "away_score": 0,
                 "poss_home": seq % 2,
                 "event": "made_shot" if seq % 3 == 0 and seq else "rebound",
+                "action_code": 0,
+                "team": "home",
                 "points": 2 if seq % 3 == 0 and seq else 0,
                 "final_home": (rows - 1) // 3 * 2,
                 "final_away": 0,

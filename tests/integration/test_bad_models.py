@@ -42,7 +42,8 @@ class Courts(NbaModel):
 JOINT = """home, away = (states[name].astype(np.int64) for name in ("home_score", "away_score"))
         mass = np.full((len(home), 2, 2), 0.25)
         {}
-        return {{"game": JointGrid(home, away, mass)}}"""
+        grid = JointGrid(home, away, mass)
+        return {{"game": grid, "first_half": grid}}"""
 FAILURES = {
     "raises": ("raise ZeroDivisionError('no pace')", "ZeroDivisionError: no pace"),
     "nothing": ("return None", "TypeError: price() returned None"),
