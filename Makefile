@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 STUBS = $(BIN)/stubtest --concise --allowlist tests/typing/stubtest.txt $(patsubst ext/%.pyx,oddspipe.ext.%,$(wildcard ext/_*.pyx))
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check pure debug bench bench-kafka docs build clean
+.PHONY: help setup run test check pure debug bench bench-kafka backtest docs build clean
 
 help: ## List the tasks.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,16 @@ bench-kafka: .venv/dev ## Measure a worker over a real broker against a hand-wri
 	$(BIN)/python benchmarks/kafka/bench_kafka.py > benchmarks/results/bench_kafka.txt
 	@cat benchmarks/results/bench_kafka.txt
 
+backtest: .venv/dev ## Print what the models score on seasons they have not seen, and draw the reports: DATA=DIR.
+	@test -d "$(DATA)" || { echo "make backtest DATA=DIR: the folder of recorded games"; exit 2; }
+	@mkdir -p docs/backtest
+	PYTHONPATH=. $(BIN)/python benchmarks/backtest.py "$(DATA)" | tee docs/backtest/held-out.txt
+	$(BIN)/oddspipe backtest --sport nfl --data "$(DATA)" --seasons 2019-2022 --against nfl_stern --html docs/backtest/nfl.html
+	$(BIN)/oddspipe backtest --sport nba --data "$(DATA)" --seasons 2023 --html docs/backtest/nba.html
+	$(BIN)/oddspipe backtest --sport mlb --data "$(DATA)" --seasons 2016 --prior rating --html docs/backtest/mlb.html
+	@chromium --version >/dev/null 2>&1 && chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1120,900 \
+	  --screenshot=docs/backtest/nfl.png docs/backtest/nfl.html 2>/dev/null || echo "no chromium: docs/backtest/nfl.png was not drawn"
+
 docs: .venv/dev ## Write the reference pages from the code.
 	$(BIN)/python -m docs.make
 
@@ -55,5 +65,5 @@ clean: ## Remove what was installed and built.
 
 .venv/dev: .venv/run
 	@echo "installing what the tests need …"
-	@$(INSTALL) -e '.[embedded,schema,dev]'
+	@$(INSTALL) -e '.[embedded,report,schema,dev]'
 	@touch $@

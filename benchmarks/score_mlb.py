@@ -13,10 +13,10 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 from benchmarks.fit_mlb import fit, load
-from benchmarks.rate_mlb import ratings
 
 from oddspipe.core.api import GameStates, Pmf
 from oddspipe.plugins.mlb import MlbModel, MlbParameters
+from oddspipe.plugins.mlb_rating import rated
 
 SEASONS = (2015, 2016)
 STRIDE = 8_000
@@ -163,11 +163,12 @@ def show(name: str, made: Forecasts) -> None:
     print(f"  drift an event {drift:+.6f} ({low:+.6f} to {high:+.6f})")
 
 
-def main(data: Path) -> None:
+def held_out(data: Path) -> dict[str, Forecasts]:
+    """Return the forecasts of both seasons by each prior, each season by a fit on the other."""
     events = {season: load([data / "mlb" / f"pbp_{season}.parquet"]) for season in SEASONS}
     fitted = {season: fit(rows) for season, rows in events.items()}
     games = pl.read_parquet(data / "mlb" / "games.parquet").filter(pl.col("season").is_in(SEASONS))
-    known = ratings(games).join(closing(data), on="game_id", how="left")
+    known = rated(games).join(closing(data), on="game_id", how="left")
     made: dict[str, list[Forecasts]] = {name: [] for name in PRIORS}
     for season, other in zip(SEASONS, SEASONS[::-1], strict=True):
         usual = {name: fitted[other][name] for name in ("home_chance", "total")}
@@ -179,13 +180,21 @@ def main(data: Path) -> None:
         )
         for name, prior in PRIORS.items():
             made[name].append(forecast(model, rows, prior))
-    for name, parts in made.items():
-        joined = [
-            {k: np.concatenate([part[at][k] for part in parts]) for k in parts[0][at]}
-            for at in range(2, 6)
-        ]
-        game, inning = (np.concatenate([part[at] for part in parts]) for at in (0, 1))
-        show(name, Forecasts(game, inning, *joined))
+    return {name: join(parts) for name, parts in made.items()}
+
+
+def join(parts: list[Forecasts]) -> Forecasts:
+    joined = [
+        {k: np.concatenate([part[at][k] for part in parts]) for k in parts[0][at]}
+        for at in range(2, 6)
+    ]
+    game, inning = (np.concatenate([part[at] for part in parts]) for at in (0, 1))
+    return Forecasts(game, inning, *joined)
+
+
+def main(data: Path) -> None:
+    for name, made in held_out(data).items():
+        show(name, made)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from oddspipe.core.adapters.dead_letters import DeadLetters
 from oddspipe.core.adapters.odds_digest import OddsDigest
@@ -34,6 +34,9 @@ from oddspipe.core.runtime.lane import Lane
 from oddspipe.core.runtime.recover import Keeper, Snapshot, newest
 from oddspipe.core.runtime.report import report_of
 from oddspipe.core.runtime.watchdog import WatchedModel
+
+if TYPE_CHECKING:
+    import polars as pl
 
 LATEST = "latest"
 GATHER_S = {"ClickHouse": 0.1, "OddsFile": 0.25, "DeadLetters": 0.05}
@@ -219,6 +222,13 @@ def model_of(plan: Plan) -> Any:  # noqa: ANN401 - what a plug-in is, only its p
         ) from error
 
 
+def ratings_of(plan: Plan) -> "Callable[[pl.DataFrame], pl.DataFrame] | None":
+    """Return how the plan's model rates games by those finished before, if it does."""
+    made: Any = load_model(plan.model.name)
+    rate: Callable[[pl.DataFrame], pl.DataFrame] | None = getattr(made, "rate", None)
+    return rate
+
+
 def _where(plan: Plan, settings: Settings, clock: Clock) -> Path:
     """Return the state folder: the named one, the latest for a resume, else a new one."""
     if settings.state is not None:
@@ -322,7 +332,7 @@ def _recorded_games(plan: Plan, given: Input, speed: float | None) -> Source:
     from oddspipe.core.adapters.replay import replay_of  # noqa: PLC0415 - as above
 
     selection = Selection(given.games, given.day, given.season)
-    return replay_of(plan, Path(given.folder), speed, selection)
+    return replay_of(plan, Path(given.folder), speed, selection, rate=ratings_of(plan))
 
 
 def sinks_of(plan: Plan, folder: Path, settings: Settings) -> list[Sink]:

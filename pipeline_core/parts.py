@@ -161,6 +161,27 @@ class RecordedEvent:
     kind: str
     where: str | None
     fields: tuple[tuple[str, str], ...]
+    prior: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedTable:
+    """A file with one row a game: columns and their types, joined by `key`, or made by ratings."""
+
+    file: str
+    key: str
+    columns: tuple[tuple[str, str], ...]
+    rate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    """What a back-test scores: rows, closing prices and segments, each SQL over a row's columns."""
+
+    where: str | None
+    closing_home: str | None
+    closing_total: str | None
+    segments: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +199,8 @@ class Recording:
     zone: str
     elapsed: str
     events: tuple[RecordedEvent, ...]
+    tables: tuple[RecordedTable, ...]
+    scoring: Scoring
 
 
 @dataclass(frozen=True, slots=True)

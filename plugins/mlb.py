@@ -16,11 +16,12 @@ from importlib.resources import files
 from typing import Any, ClassVar
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from oddspipe.core.api import GameStates, ScoreDistribution, blend
-from oddspipe.plugins import mlb_prior
+from oddspipe.plugins import mlb_prior, mlb_rating
 from oddspipe.plugins.mlb_halves import (
     ENTRIES,
     INNINGS,
@@ -150,6 +151,15 @@ class MlbModel:
             at.home_chance,
             at.total,
         )
+
+    @staticmethod
+    def rate(games: pl.DataFrame) -> pl.DataFrame:
+        """Return `game_id`, `rated_chance` and `rated_total` of games, by those of earlier days.
+
+        Args:
+            games: Finished games: `game_id season date home_team away_team home_final away_final`.
+        """
+        return mlb_rating.rated(games)
 
     def price(self, states: GameStates) -> Mapping[str, ScoreDistribution]:
         """Return the distribution of final scores, a row a state."""

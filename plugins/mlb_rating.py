@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import NamedTuple
 
+import polars as pl
+
 VERSION = "1"
 
 
@@ -100,3 +102,14 @@ def rate(games: Iterable[FinishedGame], settings: Settings | None = None) -> Ite
         yield from [fold.rate(game) for game in played]
         for game in played:
             fold.take(game)
+
+
+def rated(games: pl.DataFrame) -> pl.DataFrame:
+    """Rate a frame of finished games, one row each, in the order of their days."""
+    finished = games.with_columns(
+        pl.col("date").cast(pl.String).alias("day"),
+        pl.col("season", "home_final", "away_final").cast(pl.Int64),
+    ).select(FinishedGame._fields)
+    made = list(rate(FinishedGame(*row) for row in finished.iter_rows()))
+    types = {"game_id": pl.String, "rated_chance": pl.Float64, "rated_total": pl.Float64}
+    return pl.DataFrame(made, schema=types, orient="row")

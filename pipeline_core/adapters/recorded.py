@@ -1,7 +1,7 @@
 """Recorded games in files of rows (Parquet, NDJSON): which there are, and their rows."""
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -11,7 +11,7 @@ import polars as pl
 
 from oddspipe.core.batch.sql import Compiled, compile_sql
 from oddspipe.core.errors import RunError, SpecError
-from oddspipe.core.parts import Recording, Schedule
+from oddspipe.core.parts import RecordedTable, Recording, Schedule
 
 BLOCK_ROWS: Final = 65_536
 """Rows that are read at once; games that follow each other in a file share a block."""
@@ -19,6 +19,22 @@ _FILES_KEPT: Final = 2  # games that overlap may lie in two files, never in more
 _SECOND_US: Final = 1_000_000
 _ADAPTER: Final = frozenset({"first_row", "last_row"})
 _UNREADABLE: Final = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
+
+
+_TYPES: Final[Mapping[str, pl.DataType]] = {
+    "uint32": pl.Int64(),
+    "uint64": pl.Int64(),
+    "int32": pl.Int64(),
+    "int64": pl.Int64(),
+    "double": pl.Float64(),
+    "string": pl.String(),
+    "bool": pl.Boolean(),
+}
+
+_KEY: Final = "\0game"  # no column of a file has such a name
+
+Rating = Callable[[pl.DataFrame], pl.DataFrame]
+"""Makes a row a game of finished games, each by the ones of earlier days alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,21 +90,33 @@ class RecordedGames:
         recording: How rows become events.
         schedule: The season of the sport.
         data: Folder that the files lie below.
+        rate: Makes the columns of tables that hold finished games.
+        scored: Read what a back-test scores as well.
     """
 
-    def __init__(self, recording: Recording, schedule: Schedule, data: Path) -> None:
+    def __init__(
+        self,
+        recording: Recording,
+        schedule: Schedule,
+        data: Path,
+        *,
+        rate: Rating | None = None,
+        scored: bool = False,
+    ) -> None:
         """Find the files; read none yet.
 
         Raises:
             RunError: There is none.
         """
-        self._recording = recording
+        self.recording = self._recording = recording
         self._schedule = schedule
         self._data = data
         self._files = sorted(data.glob(recording.files))
         if not self._files:
             raise _no_file(recording.files, data)
-        self._uses = sorted(_columns_read(recording))
+        self._uses = sorted(_columns_read(recording, scored=scored))
+        self._rate = rate
+        self._tables: list[pl.DataFrame] | None = None
         self._blocks: dict[Path, _Block] = {}
 
     def games(self, selection: Selection) -> list[Game]:
@@ -131,6 +159,9 @@ class RecordedGames:
             raise RunError(f"{files}: columns of different types: {error}") from error
         frame = frame.sort(recording.game, recording.order, maintain_order=True)
         game = pl.col(recording.game)
+        for table in self._joined():
+            frame = frame.with_columns(game.cast(pl.String).alias(_KEY))
+            frame = frame.join(table, on=_KEY, how="left", maintain_order="left").drop(_KEY)
         return frame.with_columns(
             first_row=(game != game.shift(1)).fill_null(value=True),
             last_row=(game != game.shift(-1)).fill_null(value=True),
@@ -139,6 +170,39 @@ class RecordedGames:
     def close(self) -> None:
         """Let go of the rows that are in memory."""
         self._blocks.clear()
+
+    def _joined(self) -> list[pl.DataFrame]:
+        """Return the tables with a row a game, read once."""
+        if self._tables is None:
+            self._tables = [self._table(table) for table in self._recording.tables]
+        return self._tables
+
+    def _table(self, table: RecordedTable) -> pl.DataFrame:
+        """Return the columns of one table; no rows where there is no such file.
+
+        Raises:
+            RunError: The file cannot be read, or lacks a column.
+        """
+        file = self._data / table.file
+        wanted = {name: _TYPES[kind] for name, kind in table.columns}
+        if not file.exists() or (table.rate and self._rate is None):
+            return pl.DataFrame(schema={_KEY: pl.String(), **wanted})
+        scan = pl.scan_parquet(file) if file.suffix == ".parquet" else pl.scan_ndjson(file)
+        frame = _read(file, scan)
+        if table.rate and self._rate is not None:
+            frame = self._rate(frame)
+        missing = [name for name in (table.key, *wanted) if name not in frame.columns]
+        if missing:
+            raise RunError(
+                f"{file}: no column {', '.join(map(repr, missing))}",
+                hint=f"`feed.recording.tables` reads it; there is {', '.join(frame.columns)}.",
+            )
+        floats = [name for name, kind in frame.schema.items() if kind.is_float()]
+        frame = frame.with_columns(pl.col(floats).fill_nan(None))
+        columns = [pl.col(name).cast(kind) for name, kind in wanted.items()]
+        return frame.select(pl.col(table.key).cast(pl.String).alias(_KEY), *columns).unique(
+            _KEY, keep="first", maintain_order=True
+        )
 
     def _games_of(self, file: Path) -> Iterator[tuple[dt.datetime, Game]]:
         recording = self._recording
@@ -260,13 +324,19 @@ def _wide(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(*_widened())
 
 
-def _columns_read(recording: Recording) -> set[str]:
+def _columns_read(recording: Recording, *, scored: bool) -> set[str]:
     texts = [recording.starts, recording.elapsed]
+    if scored:
+        scoring = recording.scoring
+        texts += [sql for _, sql in scoring.segments]
+        given = (scoring.where, scoring.closing_home, scoring.closing_total)
+        texts += [sql for sql in given if sql is not None]
     for event in recording.events:
         texts += [sql for _, sql in event.fields]
         texts += [event.where] if event.where else []
     names = {name for text in texts for name in pl.sql_expr(text).meta.root_names()}
-    return (names | {recording.game, recording.order}) - _ADAPTER
+    joined = {name for table in recording.tables for name, _ in table.columns}
+    return (names | {recording.game, recording.order}) - _ADAPTER - joined
 
 
 def _local(text: str | None, game: str, file: Path) -> dt.datetime:

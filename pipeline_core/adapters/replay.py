@@ -1,5 +1,6 @@
 """Recorded games as a feed: every game in its recorded time, merged over all games."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -9,7 +10,14 @@ from numpy.typing import NDArray
 
 from oddspipe.core.adapters.captured import CapturedSource, captured_files
 from oddspipe.core.adapters.pace import Pace
-from oddspipe.core.adapters.recorded import Game, RecordedGames, Selection, clusters, compiled
+from oddspipe.core.adapters.recorded import (
+    Game,
+    Rating,
+    RecordedGames,
+    Selection,
+    clusters,
+    compiled,
+)
 from oddspipe.core.batch.batch import SPAN_LENGTH_BITS, Payloads
 from oddspipe.core.batch.encode import Encoder, with_originals
 from oddspipe.core.batch.layout import (
@@ -24,22 +32,25 @@ from oddspipe.core.batch.layout import (
 from oddspipe.core.clock import Clock, SystemClock
 from oddspipe.core.errors import RunError, SpecError
 from oddspipe.core.names import Kind
-from oddspipe.core.parts import Recording
 from oddspipe.core.plan.model import Plan
 from oddspipe.core.ports.source import Source
 from oddspipe.core.stages.mapping import Mapped, Mapper, row_as_json
 
 INGEST_DELAY_US: Final = 50_000  # a provider's usual way to us; the same for every event
 _SECOND_US: Final = 1_000_000
+Watch = Callable[[pl.DataFrame, Mapped], None]
 _OURS: Final = (GAME_ID, SEQUENCE, EVENT_TIME, INGEST_TIME, SCHEMA_VERSION)
 
 
-def replay_of(
+def replay_of(  # noqa: PLR0913 - what may be left out is named
     plan: Plan,
     data: Path,
     speed: float | None = None,
     selection: Selection | None = None,
     clock: Clock | None = None,
+    *,
+    rate: Rating | None = None,
+    watch: Watch | None = None,
 ) -> Source:
     """Return what replays a folder: its recorded games, or messages that were captured in it.
 
@@ -49,6 +60,8 @@ def replay_of(
         speed: Times real time; None is as fast as it goes. Pacing never changes recorded times.
         selection: Which games.
         clock: What pacing goes by.
+        rate: The model's ratings of finished games, for tables that hold them.
+        watch: Is shown the rows of each group of games, and the events that they became.
 
     Raises:
         RunError: There is nothing to replay.
@@ -70,8 +83,9 @@ def replay_of(
             f"{plan.sport} has no recorded games, and {data} no *.ndjson",
             hint="Add `feed.recording` to the spec, or capture messages of the feed.",
         )
-    games = RecordedGames(recording, plan.schedule, data)
-    return ReplaySource(plan, recording, games, selection, pace)
+    scored = watch is not None
+    games = RecordedGames(recording, plan.schedule, data, rate=rate, scored=scored)
+    return ReplaySource(plan, games, selection, pace, watch)
 
 
 class ReplaySource:
@@ -83,15 +97,18 @@ class ReplaySource:
     def __init__(
         self,
         plan: Plan,
-        recording: Recording,
         recorded: RecordedGames,
         selection: Selection,
         pace: Pace,
+        watch: Watch | None = None,
     ) -> None:
         """Take what there is to replay; read nothing yet."""
         self._plan = plan
-        self._recording = recording
+        self._recording = recorded.recording
         self._recorded = recorded
+        self._watch = watch
+        kinds = [event.kind for event in recorded.recording.events]
+        self._repeats = len(set(kinds)) < len(kinds)
         self._selection = selection
         self._pace = pace
         self._encoder = Encoder(plan.layout)
@@ -161,6 +178,8 @@ class ReplaySource:
         times = self._times(frame, games, np.concatenate([mapped.record, failed]))
         beats = _silences(np.sort(times), self._plan.feed.heartbeat_us)
         self._complete(mapped, frame, games, times[: len(mapped)] - INGEST_DELAY_US)
+        if self._watch is not None:
+            self._watch(frame, mapped)
         self._add_heartbeats(mapped, beats)
         # Heartbeats come first, so that they stay before what has the same time.
         ingest = np.concatenate([beats, times])
@@ -240,6 +259,8 @@ class ReplaySource:
             kinds = {kind.number: kind.name for kind in self._plan.kinds}
             names = pl.Series(words[KIND]).replace_strict(kinds, return_dtype=pl.String)
             ids = frame[self._recording.order].gather(mapped.record).cast(pl.String) + ":" + names
+            if self._repeats:
+                ids = _told_apart(ids, mapped.record)
             sizes = ids.str.len_bytes().to_numpy().astype(np.int64)
             ends = np.cumsum(sizes) + len(mapped.side)
             words[EVENT_ID, mine] = ((ends - sizes) << SPAN_LENGTH_BITS | sizes)[mine]
@@ -254,6 +275,13 @@ class ReplaySource:
         bits = np.uint64(1 << KIND | 1 << EVENT_TIME | 1 << INGEST_TIME)
         mapped.words = np.concatenate([words, mapped.words], axis=1)
         mapped.present = np.concatenate([np.full(len(times), bits), mapped.present])
+
+
+def _told_apart(ids: pl.Series, record: NDArray[np.int64]) -> pl.Series:
+    """Return ids in which the second event of one kind that a row makes ends in `:2`."""
+    before = pl.int_range(pl.len()).over("record", "id")
+    count = pl.when(before > 0).then(pl.format(":{}", before + 1)).otherwise(pl.lit(""))
+    return pl.DataFrame({"id": ids, "record": record}).select(pl.col("id") + count)["id"]
 
 
 def _rising(times: NDArray[np.int64], game: NDArray[np.int64]) -> NDArray[np.int64]:

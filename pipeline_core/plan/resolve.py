@@ -29,10 +29,12 @@ from oddspipe.core.parts import (
     Owner,
     Phase,
     RecordedEvent,
+    RecordedTable,
     Recording,
     Retired,
     Rule,
     Schedule,
+    Scoring,
     SinkPlan,
     StateColumn,
 )
@@ -281,7 +283,7 @@ def _feed(feed: FeedSpec, place: EnvironmentSpec) -> FeedPlan:
 
 
 def _recorded(event: RecordedEventSpec) -> RecordedEvent:
-    return RecordedEvent(event.kind, event.where, tuple(sorted(event.fields.items())))
+    return RecordedEvent(event.kind, event.where, tuple(sorted(event.fields.items())), event.prior)
 
 
 def _recording(spec: RecordingSpec) -> Recording:
@@ -293,6 +295,16 @@ def _recording(spec: RecordingSpec) -> Recording:
         spec.zone,
         spec.elapsed,
         tuple(_recorded(event) for event in spec.events),
+        tuple(
+            RecordedTable(one.file, one.key, tuple(sorted(one.columns.items())), one.rate)
+            for one in spec.tables
+        ),
+        Scoring(
+            spec.scoring.where,
+            spec.scoring.closing.home,
+            spec.scoring.closing.total,
+            tuple((one.name, one.where) for one in spec.scoring.segments),
+        ),
     )
 
 

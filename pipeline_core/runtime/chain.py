@@ -9,7 +9,7 @@ from oddspipe.core.ports.output import Output
 from oddspipe.core.stages.isolate import Prices
 from oddspipe.core.stages.normalise import Normalise
 from oddspipe.core.stages.order import GameOrder
-from oddspipe.core.stages.price import Price, PricePlan
+from oddspipe.core.stages.price import Price, PricePlan, Watch
 from oddspipe.core.stages.protocol import Account, Frozen
 
 
@@ -35,9 +35,10 @@ class PartitionChain:
     Args:
         plan: The plan.
         model: The plan's model, or what watches over it.
+        watch: Is shown what the model is asked.
     """
 
-    def __init__(self, plan: Plan, model: Prices) -> None:
+    def __init__(self, plan: Plan, model: Prices, watch: Watch | None = None) -> None:
         """Compile every stage.
 
         Raises:
@@ -49,7 +50,7 @@ class PartitionChain:
         )
         self._order = GameOrder(plan.layout, plan.kinds, plan.order, plan.duplicates)
         parts = PricePlan(plan.layout, plan.kinds, plan.state, plan.derived, plan.rules, plan.odds)
-        self._price = Price(parts, model, _Names(self._normalise))
+        self._price = Price(parts, model, _Names(self._normalise), watch)
 
     def step(self, payloads: Payloads) -> Output:
         """Put payloads through every stage."""
@@ -67,6 +68,11 @@ class PartitionChain:
             int(payloads.positions[-1]) + 1,
             ordered.until_us,
         )
+
+    @property
+    def games(self) -> Sequence[str]:
+        """Return the names of the games seen so far, by their numbers."""
+        return self._normalise.strings[GAME_ID]
 
     @property
     def accounts(self) -> tuple[Account, ...]:

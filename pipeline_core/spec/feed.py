@@ -35,6 +35,53 @@ class RecordedEventSpec(Part):
     """
     fields: dict[Name, Sql] = Field(default_factory=dict)
     """Event fields, each an SQL expression over the columns of the record."""
+    prior: Literal["rating", "closing"] | None = None
+    """What the event knows of the game before it: ratings, or the market's closing prices.
+
+    `oddspipe backtest --prior` chooses among them.
+    """
+
+
+class RecordedTableSpec(Part):
+    """A file with one row a game, whose columns stand in every row of the game's recording."""
+
+    file: Text = Field(examples=["mlb/closing_odds.parquet"])
+    """File below the data folder; where it is not there, its columns are NULL."""
+    key: Text
+    """Column of the file that names the game."""
+    columns: dict[Text, PayloadType] = Field(min_length=1)
+    """Columns that are taken, and their types."""
+    rate: bool = False
+    """The file holds finished games; the model's own ratings of them give the columns."""
+
+
+class SegmentSpec(Part):
+    """A part of the game that a back-test scores apart."""
+
+    name: Text
+    """What it is called."""
+    where: Sql
+    """SQL that says which rows are of it."""
+
+
+class ClosingSpec(Part):
+    """What the market said as it closed, each an SQL expression over the columns of a row."""
+
+    home: Sql | None = None
+    """Chance of the home side, without margin."""
+    total: Sql | None = None
+    """Total that was offered."""
+
+
+class ScoringSpec(Part):
+    """What a back-test compares with how the game ended."""
+
+    where: Sql | None = None
+    """Which rows are scored; every row of which there is a forecast when left out."""
+    closing: ClosingSpec = ClosingSpec()
+    """Closing prices; read for measuring only."""
+    segments: tuple[SegmentSpec, ...] = ()
+    """Parts of the game that are scored apart; a row is of the first that takes it."""
 
 
 class RecordingSpec(Part):
@@ -54,6 +101,10 @@ class RecordingSpec(Part):
     """SQL that gives seconds since the start; made non-decreasing in each game."""
     events: tuple[RecordedEventSpec, ...] = Field(min_length=1)
     """What each row becomes, in this order; one row may make several events."""
+    tables: tuple[RecordedTableSpec, ...] = ()
+    """Files with one row a game that are joined to the rows."""
+    scoring: ScoringSpec = ScoringSpec()
+    """What `oddspipe backtest` scores."""
 
 
 class FeedSpec(Part):

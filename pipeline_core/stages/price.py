@@ -1,5 +1,6 @@
 """Price: fold events into states, cut prices where they are due, make boards and guard them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ from oddspipe.core.stages.board import PASSES, STATUSES, Books, Cuts, Published
 from oddspipe.core.stages.fold import Fold, Folded
 from oddspipe.core.stages.frame import StateFrame, Strings
 from oddspipe.core.stages.guard import Cause, Guards
-from oddspipe.core.stages.isolate import Pricer, Prices, RawBoards
+from oddspipe.core.stages.isolate import Columns, Pricer, Prices, RawBoards
 from oddspipe.core.stages.protocol import Account
 from oddspipe.core.stages.slots import Shape
 from oddspipe.ext import _fold_state as s
@@ -52,6 +53,10 @@ class PricePlan:
     derived: tuple[DerivedColumn, ...]
     rules: tuple[Rule, ...]
     odds: OddsPlan
+
+
+Watch = Callable[[NDArray[np.int64], NDArray[np.int64], Columns], None]
+"""Is shown cuts (columns `CUT_…`), the row of the states that each has, and the states."""
 
 
 class Priced(NamedTuple):
@@ -89,9 +94,16 @@ class Price:
         plan: The plan's parts.
         model: The model, or what watches over it.
         strings: Names of interned strings by column, growing as they come; for SQL.
+        watch: Is shown what the model is asked.
     """
 
-    def __init__(self, plan: PricePlan, model: Prices, strings: Strings | None = None) -> None:
+    def __init__(
+        self,
+        plan: PricePlan,
+        model: Prices,
+        strings: Strings | None = None,
+        watch: Watch | None = None,
+    ) -> None:
         """Compile SQL and tables.
 
         Raises:
@@ -112,6 +124,7 @@ class Price:
         self._rollups = 0
         self._letters: dict[int, _Letter] = {}
         self._failures: dict[int, int] = {}
+        self._watch = watch
         self._no_odds = Odds.none()
         self._words = tuple(
             np.array(words, object)
@@ -245,9 +258,12 @@ class Price:
         first = order[np.maximum.accumulate(np.where(same, 0, np.arange(len(asked))))]
         fresh, place = np.unique(first, return_inverse=True)
         made = RawBoards.empty(len(fresh), len(self._shape))
-        bad = self._pricer.price(self._states.with_derived(folded.values[asked[fresh]]), made)
+        states = self._states.with_derived(folded.values[asked[fresh]])
+        bad = self._pricer.price(states, made)
         of_cut = np.empty(len(asked), np.int64)
         of_cut[order] = place
+        if self._watch is not None:
+            self._watch(folded.cuts[asked], of_cut, states)
         boards.put(asked, made.take(of_cut))
         return {
             int(asked[cut]): bad[fresh_row]

@@ -63,11 +63,11 @@ def test_faults_of_all_kinds_are_told_in_one_pass_and_in_file_order(sport) -> No
     assert faults_of(path) == [
         ("type.whole", 13, 15),
         ("check.skipped", 13, 15),
-        ("field.number-clash", 62, 20),
-        ("sql.unknown-column", 80, 12),
-        ("value.choice", 95, 18),
-        ("sql.aggregate", 104, 11),
-        ("model.unknown-parameter", 113, 16),
+        ("field.number-clash", 84, 20),
+        ("sql.unknown-column", 102, 12),
+        ("value.choice", 117, 18),
+        ("sql.aggregate", 126, 11),
+        ("model.unknown-parameter", 135, 16),
     ]
 
 
@@ -75,9 +75,9 @@ def test_section_that_is_no_yaml_is_not_also_called_missing(sport) -> None:
     path = sport(("state:\n", "state: [\n"), ("check: clock <= 900000", "check: clok <= 900000"))
 
     assert faults_of(path) == [
-        ("sql.unknown-column", 80, 12),
-        ("yaml.syntax", 88, 8),
-        ("check.skipped", 88, 8),
+        ("sql.unknown-column", 102, 12),
+        ("yaml.syntax", 110, 8),
+        ("check.skipped", 110, 8),
     ]
 
 
@@ -88,8 +88,8 @@ def test_check_that_reads_a_faulty_value_is_skipped_and_never_passes(sport) -> N
     found = validated([path], PLATFORM)
 
     assert [(one.code, one.severity, one.mark.line) for one in found] == [
-        ("value.unit", "error", 87),
-        ("check.skipped", "skipped", 87),
+        ("value.unit", "error", 109),
+        ("check.skipped", "skipped", 109),
         ("window.order", "warning", 19),
     ]
     assert found[1].message == (
@@ -103,7 +103,7 @@ def test_name_with_a_fault_of_its_own_is_not_called_unknown(sport) -> None:
         ("lead: home_score - away_score", "lead: home_score + plays"),
     )
 
-    assert faults_of(path) == [("type.mapping", 102, 12), ("check.skipped", 104, 24)]
+    assert faults_of(path) == [("type.mapping", 124, 12), ("check.skipped", 126, 24)]
 
 
 def test_faults_behind_a_faulty_entry_of_a_list_keep_their_places(sport) -> None:
@@ -114,9 +114,9 @@ def test_faults_behind_a_faulty_entry_of_a_list_keep_their_places(sport) -> None
     )
 
     assert faults_of(path) == [
-        ("key.unknown", 79, 5),
-        ("sql.unknown-column", 83, 12),
-        ("kind.unknown", 84, 16),
+        ("key.unknown", 101, 5),
+        ("sql.unknown-column", 105, 12),
+        ("kind.unknown", 106, 16),
     ]
 
 
@@ -177,12 +177,12 @@ def test_text_shows_the_place_the_line_the_path_the_fix_and_the_page(sport) -> N
 
     assert result.exit_code == 1
     assert result.output == (
-        f"{path}:80:12: error[sql.unknown-column]: There is no column 'clok' here\n"
-        "80 |     check: clok <= 900000\n"
-        "   |            ^^^^\n"
-        "   = at rules.0.check\n"
-        "   = Did you mean 'clock'?\n"
-        "   = docs/reference/errors.md#sql.unknown-column\n"
+        f"{path}:102:12: error[sql.unknown-column]: There is no column 'clok' here\n"
+        "102 |     check: clok <= 900000\n"
+        "    |            ^^^^\n"
+        "    = at rules.0.check\n"
+        "    = Did you mean 'clock'?\n"
+        "    = docs/reference/errors.md#sql.unknown-column\n"
         "\n"
         "1 file: 1 fault\n"
     )
@@ -195,7 +195,7 @@ def test_json_gives_each_fault_as_an_object(sport) -> None:
 
     assert json.loads(result.output) == [
         {
-            "file": str(path), "line": 80, "column": 12, "end_line": 80, "end_column": 16,
+            "file": str(path), "line": 102, "column": 12, "end_line": 102, "end_column": 16,
             "severity": "error", "code": "sql.unknown-column", "path": "rules.0.check",
             "message": "There is no column 'clok' here", "hint": "Did you mean 'clock'?",
             "docs": "docs/reference/errors.md#sql.unknown-column",
@@ -209,7 +209,7 @@ def test_github_annotations_escape_what_would_end_them(sport) -> None:
     result = command(path, "--platform", PLATFORM, "--format", "github")
 
     assert result.output.startswith(
-        f"::error file={str(path).replace(',', '%2C')},line=113,col=16,"
+        f"::error file={str(path).replace(',', '%2C')},line=135,col=16,"
         "title=model.unknown-parameter::The model 'nfl' has no parameter 'home%25edge'. Did you "
     )
 
@@ -288,7 +288,7 @@ def test_sarif_has_the_structure_of_the_published_schema(sport) -> None:
         code for code, _ in results
     ]
     region = run["results"][2]["locations"][0]["physicalLocation"]["region"]
-    assert region == {"startLine": 80, "startColumn": 12, "endLine": 80, "endColumn": 16}
+    assert region == {"startLine": 102, "startColumn": 12, "endLine": 102, "endColumn": 16}
 
 
 def test_file_that_cannot_be_read_is_misuse() -> None:

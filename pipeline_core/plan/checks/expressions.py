@@ -210,6 +210,16 @@ def _feed(feed: FeedSpec, scope: Scope) -> Iterator[Problem]:  # noqa: C901
         yield from _shape_problems((*at, key), getattr(feed.recording, key))
     for index, event in enumerate(feed.recording.events):
         yield from _recorded((*at, "events", index), event, scope, None)
+    scoring = feed.recording.scoring
+    at = (*at, "scoring")
+    for place, sql in (
+        (("where",), scoring.where),
+        (("closing", "home"), scoring.closing.home),
+        (("closing", "total"), scoring.closing.total),
+        *((("segments", k, "where"), one.where) for k, one in enumerate(scoring.segments)),
+    ):
+        if sql is not None:
+            yield from _shape_problems((*at, *place), sql)
 
 
 def _members(payload: Mapping[str, str]) -> Iterator[Problem]:
