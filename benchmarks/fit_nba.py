@@ -45,16 +45,18 @@ THROWS_LEFT = {11: 1, 13: 2, 14: 1, 18: 1, 20: 1, 21: 2, 22: 1, 25: 1, 27: 2, 28
 def rows_of(data: Path) -> pl.DataFrame:
     """Return events with time left, free throws to come, and the scores at half-time."""
     rows = pl.concat([pl.read_parquet(file) for file in sorted(data.glob("nba/pbp_*.parquet"))])
-    half = (
-        rows.filter(pl.col("period") <= PERIODS["first_half"])
+    half, regulation = (
+        rows.filter(pl.col("period") <= last)
         .group_by("game_id")
-        .agg(home_half=pl.col("home_score").last(), away_half=pl.col("away_score").last())
+        .agg(**{f"{side}_{name}": pl.col(f"{side}_score").last() for side in ("home", "away")})
+        for name, last in (("half", PERIODS["first_half"]), ("regulation", PERIODS["game"]))
     )
     games = rows.select("game_id", "season", "game_date").unique().sort("game_date", "game_id")
     first = games.filter(pl.col("season") == games["season"].min())["game_id"].head(WARM_UP)
     return (
         rows.with_columns(throws=throws_to_come())
         .join(half, on="game_id", how="left", maintain_order="left")
+        .join(regulation, on="game_id", how="left", maintain_order="left")
         .filter(
             (pl.col("period_seconds_remaining") > 0) & ~pl.col("game_id").is_in(first.to_list())
         )
@@ -105,10 +107,12 @@ def fit_scope(rows: pl.DataFrame, scope: str) -> dict[str, Any]:
     rows = rows.filter(pl.col("period") <= last).gather_every(EVERY)
     states = states_of(rows)
     at = Situation.of(states)
-    ends = ("final_home", "final_away")
+    # The model adds overtimes to the points itself; who wins, and by how much, is theirs as well.
+    ends, points = ("final_home", "final_away"), ("home_regulation", "away_regulation")
     if scope == "first_half":
-        at, ends = at.until_half(), ("home_half", "away_half")
+        at, ends, points = at.until_half(), ("home_half", "away_half"), ("home_half", "away_half")
     home, away = (rows[name].cast(pl.Float64).to_numpy() for name in ends)
+    scored = sum(rows[name].cast(pl.Float64).to_numpy() for name in points)
     prior, line = states["spread_line"], states["total_line"]
     margin, win, total = (
         Design.of(features, at.left, knots)
@@ -118,10 +122,10 @@ def fit_scope(rows: pl.DataFrame, scope: str) -> dict[str, Any]:
     )  # fmt: skip
     decided = home != away
     margins = least_absolute(margin.matrix, home - away - at.lead, 5.0)
-    totals = least_absolute(total.matrix, home + away - at.points, 5.0)
+    totals = least_absolute(total.matrix, scored - at.points, 5.0)
     wins = probit(win.matrix[:, decided], (home > away)[decided].astype(np.float64), 3.0)
     off = home - away - at.lead - margins @ margin.matrix
-    over = home + away - at.points - totals @ total.matrix
+    over = scored - at.points - totals @ total.matrix
     return {
         "win": {"knots": knots, "terms": win.weights(wins)},
         "margin": {"knots": knots, "terms": margin.weights(margins)},

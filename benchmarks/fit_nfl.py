@@ -42,7 +42,7 @@ COLUMNS = [
     "game_id", "season", "seq", "home_team", "posteam", "result", "total", "qtr",
     "game_seconds_remaining", "down", "ydstogo", "yardline_100", "home_score", "away_score",
     "home_score_post", "away_score_post", "home_timeouts", "away_timeouts", "spread_line",
-    "total_line", "ref_row",
+    "total_line", "ref_row", "overtime",
 ]  # fmt: skip
 
 
@@ -54,6 +54,11 @@ def rows_of(data: Path) -> pl.DataFrame:
     )
     worth = pl.when(net.abs() >= 6).then(7 * net.sign()).when(net.abs() > 1).then(net)
     rows = pl.concat(parts).sort("game_id", "seq").with_columns(scored=worth.cast(pl.Float64))
+    # The model adds overtimes itself: what it is fitted to is the points of regulation.
+    level = pl.col("home_score_post", "away_score_post").filter(pl.col("qtr") <= 4).last()
+    points = pl.sum_horizontal(level.over("game_id"))
+    ended = pl.when(pl.col("overtime") == 1).then(points).otherwise(pl.col("total"))
+    rows = rows.with_columns(regulation=ended.cast(pl.Float64))
     half = ["game_id", pl.col("qtr") > 2]
     rows = rows.with_columns(next=pl.col("scored").fill_null(strategy="backward").over(half))
     return rows.with_columns(pl.col("next").fill_null(0.0)).filter(
@@ -83,6 +88,7 @@ class Fit:
         self.season = rows["season"].to_numpy()
         self.result = rows["result"].cast(pl.Float64).to_numpy()
         self.total = rows["total"].cast(pl.Float64).to_numpy()
+        self.regulation = rows["regulation"].to_numpy()
         self.decided = self.result != 0
         self.won = (self.result > 0).astype(np.float64)
         self.prior, self.line = states["spread_line"], states["total_line"]
@@ -97,11 +103,12 @@ class Fit:
         margin, win, total = self.designs(worth)
         further = self.result - self.at.lead
         margins = least_absolute(margin.matrix[:, keep], further[keep], 5.0)
-        totals = least_absolute(total.matrix[:, keep], (self.total - self.at.points)[keep], 5.0)
+        scored = self.regulation - self.at.points
+        totals = least_absolute(total.matrix[:, keep], scored[keep], 5.0)
         decided = keep & self.decided
         wins = probit(win.matrix[:, decided], self.won[decided], 3.0)
         off = further - margins @ margin.matrix
-        over = self.total - self.at.points - totals @ total.matrix
+        over = scored - totals @ total.matrix
         return {
             "drive": dict(zip(self.drive, np.round(worths, 5).tolist(), strict=True)),
             "win": {"knots": WIN_KNOTS, "terms": win.weights(wins)},

@@ -3,7 +3,7 @@
 from oddspipe.core.batch.batch import Batch, Payloads
 from oddspipe.core.batch.rejects import Reason, Rejects
 from oddspipe.core.errors import OddsError, PluginError, RetryableError, RunError
-from oddspipe.core.joint import JointGrid, NormalScores, Overtime
+from oddspipe.core.joint import JointGrid, KeyNumbers, NormalScores, Overtime
 from oddspipe.core.names import Guarantee, Kind, Market, Side, Status
 from oddspipe.core.ports.model import GameStates, OddsModel, Pmf, ScoreDistribution
 from oddspipe.core.ports.output import Odds, Output, Rollups
@@ -18,6 +18,7 @@ __all__ = [
     "GameStates",
     "Guarantee",
     "JointGrid",
+    "KeyNumbers",
     "Kind",
     "Market",
     "NormalScores",

@@ -40,6 +40,77 @@ class Overtime:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyNumbers:
+    """How much likelier some margins at the end of regulation are than a normal curve says.
+
+    Each margin is weighed by its own size and by how far it is from the lead of now. What is kept
+    is the chance of home, overtime included: where a tie becomes likelier, its share comes from the
+    side that would win it.
+
+    Attributes:
+        left: Seconds left, shape (rows,).
+        lead: Home minus away now, shape (rows,).
+        knots: Seconds left at which the tables hold, rising, shape (knots,).
+        size: Logarithm of the weight of a margin of 0, 1, 2 … either way, shape (knots, sizes);
+            the last is of all larger ones.
+        moved: The same of a further margin of 0, 1, 2 … either way.
+        home_share: Chance that home wins the overtime, given that somebody does, shape (rows,).
+    """
+
+    left: FloatArray
+    lead: FloatArray
+    knots: FloatArray
+    size: FloatArray
+    moved: FloatArray
+    home_share: FloatArray
+
+    def weigh(self, pmf: Pmf) -> Pmf:
+        """Return the distribution weighed; rows still add up to 1."""
+        size, moved = self._tables()
+        numbers = pmf.first[:, None] + np.arange(pmf.mass.shape[1])
+        most = size.shape[1] - 1
+        by = np.minimum(np.abs(numbers), most)
+        far = np.minimum(np.abs(numbers - _whole(self.lead)[:, None]), most)
+        mass = pmf.mass * np.take_along_axis(size, by, 1) * np.take_along_axis(moved, far, 1)
+        home, away, level = numbers > 0, numbers < 0, numbers == 0
+        before = np.stack([np.where(k, pmf.mass, 0.0).sum(axis=1) for k in (away, level, home)])
+        wanted = self.split(before)
+        for side, want in ((away, wanted[0]), (home, wanted[2])):
+            there = np.where(side, mass, 0.0).sum(axis=1)
+            scale = want / np.where(there > 0.0, there, 1.0)
+            np.multiply(mass, scale[:, None], out=mass, where=side)
+        np.copyto(mass, wanted[1][:, None], where=level)
+        return Pmf(pmf.first, mass)
+
+    def split(self, before: FloatArray) -> FloatArray:
+        """Return the weighed chances of away, a tie and home, shape (3, rows), of normal ones."""
+        away, tie, home = before
+        size, moved = self._tables()
+        by = np.minimum(np.abs(_whole(self.lead)), size.shape[1] - 1)
+        weight = size[:, 0] * moved[np.arange(len(by)), by]
+        level = tie * weight / (1.0 - tie + tie * weight)
+        most = [
+            chance / np.where(share > 0.0, share, 1.0)
+            for chance, share in ((home, self.home_share), (away, 1.0 - self.home_share))
+        ]
+        # Nothing is left of a side that only an overtime could save. A certain end stays as it is.
+        level = np.minimum(level, tie + np.minimum(*most))
+        won = tie - level
+        return np.stack([away + won * (1.0 - self.home_share), level, home + won * self.home_share])
+
+    def _tables(self) -> tuple[FloatArray, FloatArray]:
+        """Return the weights of each row, shape (rows, sizes)."""
+        at = np.interp(self.left, self.knots, np.arange(len(self.knots)))
+        below = at.astype(np.int64).clip(max=len(self.knots) - 2)
+        share = (at - below)[:, None]
+        size, moved = (
+            np.exp(table[below] * (1.0 - share) + table[below + 1] * share)
+            for table in (self.size, self.moved)
+        )
+        return size, moved
+
+
+@dataclass(frozen=True, slots=True)
 class NormalScores:
     """Current score plus further points that are bivariate normal, counted in whole points.
 
@@ -52,6 +123,7 @@ class NormalScores:
         margin_mean, margin_sd: Final margin expected now, and its deviation.
         total_mean, total_sd: Final total expected now, and its deviation.
         overtime: How a tie is resolved; None: it stands.
+        keys: What margins of regulation are likelier than normal; None: none.
     """
 
     home_score: FloatArray
@@ -61,12 +133,15 @@ class NormalScores:
     total_mean: FloatArray
     total_sd: FloatArray
     overtime: Overtime | None = None
+    keys: KeyNumbers | None = None
 
     def margin(self) -> Pmf:
         """Return the distribution of home minus away."""
         overtime = self.overtime
         room = len(overtime.margins) if overtime else 0
         pmf = _normal(self.margin_mean, self.margin_sd, None, room)
+        if self.keys is not None:
+            pmf = self.keys.weigh(pmf)
         if overtime:
             _resolve(pmf, overtime)
         return pmf
@@ -118,7 +193,9 @@ class NormalScores:
             _row(self.margin_mean), _row(self.margin_sd), zero - 1, np.full_like(zero, _LOWEST),
             three,
         )  # fmt: skip
-        return three[:, 1]
+        # The outer columns hold all that lies beyond them: away wins, level, home wins.
+        tie: FloatArray = (three if self.keys is None else self.keys.split(three.T).T)[:, 1]
+        return tie
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from oddspipe.core.api import KeyNumbers
+
 Reals = NDArray[np.float64]
 
 
@@ -55,6 +57,31 @@ def fitted(name: str) -> Mapping[str, Any]:
         files("oddspipe.plugins").joinpath(name).read_text("utf-8")
     )
     return document
+
+
+@dataclass(frozen=True, slots=True)
+class KeyTables:
+    """Fitted tables of key numbers; see `KeyNumbers`."""
+
+    knots: Reals
+    size: Reals
+    moved: Reals
+
+    @staticmethod
+    def of(document: Mapping[str, Any]) -> "KeyTables":
+        """Read them; behind the last knot stands one at which nothing is weighed."""
+        knots, size, moved = (np.array(document[name]) for name in ("knots", "size", "moved"))
+        nothing = np.zeros((1, size.shape[1]))
+        return KeyTables(np.append(knots, NEVER), np.vstack([size, nothing]),
+                         np.vstack([moved, nothing]))  # fmt: skip
+
+    def at(self, left: Reals, lead: Reals, home_share: Reals) -> KeyNumbers:
+        """Return the weights of rows; none where `left` is `NEVER`."""
+        return KeyNumbers(left, lead, self.knots, self.size, self.moved, home_share)
+
+
+NEVER = 1e9
+"""Seconds left for rows whose margins are not weighed."""
 
 
 def known(values: Reals, default: float | Reals) -> Reals:

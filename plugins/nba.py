@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from oddspipe.core.api import GameStates, NormalScores, Overtime, ScoreDistribution, normal_cdf
-from oddspipe.plugins.curves import Curve, Reals, Spread, Sum, fitted, known
+from oddspipe.plugins.curves import NEVER, Curve, KeyTables, Reals, Spread, Sum, fitted, known
 from oddspipe.plugins.nba_situation import (
     HALF_PERIODS,
     HALF_S,
@@ -149,10 +149,23 @@ class NbaModel:
     )
     Parameters: ClassVar[type[BaseModel]] = NbaParameters
 
-    def __init__(self, parameters: BaseModel, document: Mapping[str, Any] | None = None) -> None:
-        """Take validated parameters, and fitted ones in place of those of `nba_fitted.json`."""
+    def __init__(
+        self,
+        parameters: BaseModel,
+        document: Mapping[str, Any] | None = None,
+        keys: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Take validated parameters, and fitted ones in place of those of the package.
+
+        Args:
+            parameters: Instance of `NbaParameters`.
+            document: What `nba_fitted.json` holds.
+            keys: What `nba_keys.json` holds; empty: no key numbers.
+        """
         self._at = NbaParameters.model_validate(parameters.model_dump())
         made = document or fitted("nba_fitted.json")
+        tables = fitted("nba_keys.json") if keys is None else keys
+        self._keys = KeyTables.of(tables) if tables else None
         self._game = Scope.of(REGULATION_S, made["game"])
         self._half = Scope.of(HALF_S, made["first_half"])
 
@@ -179,6 +192,9 @@ class NbaModel:
             points_sd=OVERTIME_POINTS[1],
         )
         game = _scores(states, _until(at, margin, total), overtime)
+        if self._keys is not None:
+            left = np.where(extra, NEVER, at.left)
+            game = replace(game, keys=self._keys.at(left, at.lead, overtime.home_share))
         return {"game": game, "first_half": self._first_half(states, at, prior, period)}
 
     def _overtime_chance(self, at: Situation, prior: Prior) -> Reals:

@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from oddspipe.core.api import GameStates, NormalScores, Overtime, ScoreDistribution
-from oddspipe.plugins.curves import Curve, Reals, Spread, Sum, fitted, known
+from oddspipe.plugins.curves import NEVER, Curve, KeyTables, Reals, Spread, Sum, fitted, known
 from oddspipe.plugins.nfl_situation import (
     REGULATION_S,
     DriveWorth,
@@ -88,10 +88,23 @@ class NflModel:
     )
     Parameters: ClassVar[type[BaseModel]] = NflParameters
 
-    def __init__(self, parameters: BaseModel, document: Mapping[str, Any] | None = None) -> None:
-        """Take validated parameters, and fitted ones in place of those of `nfl_fitted.json`."""
+    def __init__(
+        self,
+        parameters: BaseModel,
+        document: Mapping[str, Any] | None = None,
+        keys: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Take validated parameters, and fitted ones in place of those of the package.
+
+        Args:
+            parameters: Instance of `NflParameters`.
+            document: What `nfl_fitted.json` holds.
+            keys: What `nfl_keys.json` holds; empty: no key numbers.
+        """
         self._at = NflParameters.model_validate(parameters.model_dump())
         made = document or fitted("nfl_fitted.json")
+        tables = fitted("nfl_keys.json") if keys is None else keys
+        self._keys = KeyTables.of(tables) if tables else None
         self._worth = DriveWorth.of(made["drive"])
         self._win, self._margin = Sum.of(made["win"]), Sum.of(made["margin"])
         self._total = Sum.of(made["total"])
@@ -134,7 +147,11 @@ class NflModel:
             for of, one in ((situation.lead, margin.mean), (situation.points, total))
         )
         (margin_sd, whole_sd), (margin_mean, whole) = deviations, means
-        scores = NormalScores(home, away, margin_mean, margin_sd, whole, whole_sd, overtime)
+        keys = None
+        if self._keys is not None:
+            left = np.where(extra, NEVER, situation.left)
+            keys = self._keys.at(left, situation.lead, overtime.home_share)
+        scores = NormalScores(home, away, margin_mean, margin_sd, whole, whole_sd, overtime, keys)
         return {"game": scores}
 
     def _margin_of(self, situation: Situation, prior: Reals, blind: Reals) -> Spread:

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from oddspipe.core import api
-from oddspipe.core.api import GameStates, JointGrid, NormalScores, PluginError, Pmf
+from oddspipe.core.api import (
+    GameStates,
+    JointGrid,
+    KeyNumbers,
+    NormalScores,
+    Overtime,
+    PluginError,
+    Pmf,
+)
 from oddspipe.core.errors import OddsError
 from oddspipe.core.names import Market
 from oddspipe.core.parts import MarketPlan
@@ -242,6 +250,85 @@ def test_an_unknown_line_makes_a_wider_distribution():
     ]
 
     assert spread[1] < spread[0]
+
+
+def keyed(left, lead, share=0.5):
+    """Weigh 3 and -3 three times, an end without further points twice, and ties four times."""
+    size = np.zeros((2, 8))
+    size[:, 0], size[:, 3] = np.log(4.0), np.log(3.0)
+    moved = np.zeros((2, 8))
+    moved[0, 0] = np.log(2.0)  # late only
+    rows = len(left)
+    return KeyNumbers(
+        np.array(left, float), np.array(lead, float), np.array([0.0, 100.0]), size, moved,
+        np.full(rows, share),
+    )  # fmt: skip
+
+
+def normal(mean, sd, keys=None, overtime=None):
+    count = len(mean)
+    return NormalScores(
+        np.zeros(count), np.zeros(count), np.array(mean, float), np.array(sd, float),
+        np.full(count, 40.0), np.full(count, 9.0), overtime, keys,
+    )  # fmt: skip
+
+
+def at(pmf, number):
+    return pmf.mass[np.arange(len(pmf.mass)), number - pmf.first]
+
+
+def test_key_numbers_are_likelier_and_home_wins_as_often_as_before():
+    mean, sd = [1.0, -4.0, 0.0], [12.0, 9.0, 6.0]
+    before = normal(mean, sd).margin()
+    after = normal(mean, sd, keyed([100.0] * 3, [0, 0, 0])).margin()
+
+    assert after.mass.sum(axis=1) == pytest.approx(np.ones(3))
+    for sign in (1, -1):
+        ratio = at(after, 3 * sign) / at(after, 4 * sign)
+        assert ratio == pytest.approx(3 * at(before, 3 * sign) / at(before, 4 * sign))
+    tie = at(before, 0)
+    assert at(after, 0) == pytest.approx(4 * tie / (1 + 3 * tie))
+    assert wins(after) + 0.5 * at(after, 0) == pytest.approx(wins(before) + 0.5 * tie)
+
+
+def test_a_lead_that_stands_late_is_weighed_by_the_time_that_is_left():
+    late, early = (normal([5.0], [4.0], keyed([left], [5])).margin() for left in (0.0, 100.0))
+
+    assert at(late, 5) / at(late, 6) == pytest.approx(2 * at(early, 5) / at(early, 6))
+
+
+def test_a_tie_takes_no_more_than_the_side_that_it_saves_has():
+    scores = normal([4.0], [1.6], keyed([100.0], [0], share=0.0))
+
+    margin = scores.margin()
+
+    # Away wins every overtime here, so that what home loses to ties is nothing.
+    assert wins(margin) == pytest.approx(wins(normal([4.0], [1.6]).margin()))
+    assert margin.mass.min() >= 0.0
+    assert margin.mass.sum() == pytest.approx(1.0)
+
+
+def test_what_is_certain_stays_certain_and_what_is_unknown_unknown():
+    keys = keyed([0.0, 0.0, 50.0], [3, 0, 1])
+    margin = normal([3.0, 0.0, np.nan], [0.0, 0.0, 3.0], keys).margin()
+
+    assert at(margin, 3)[0] == pytest.approx(1.0, abs=1e-12)
+    assert at(margin, 0)[1] == pytest.approx(1.0, abs=1e-12)
+    assert np.isnan(margin.mass[2]).any()
+
+
+def test_points_of_overtime_follow_the_weighed_chance_of_it():
+    overtime = Overtime(np.array([0.5]), np.array([0.0]), (0.0, 1.0), 20.0, 3.0)
+    plain, keyed_ = (
+        normal([0.0], [6.0], keys, overtime).total() for keys in (None, keyed([100.0], [0]))
+    )
+    tie = at(normal([0.0], [6.0]).margin(), 0)[0]
+
+    def mean(pmf):
+        return float((pmf.mass * (pmf.first[:, None] + np.arange(pmf.mass.shape[1]))).sum())
+
+    more = 20.0 * (4 * tie / (1 + 3 * tie) - tie)
+    assert mean(keyed_) - mean(plain) == pytest.approx(more, abs=1e-3)
 
 
 def grid(mass, home=0, away=0):
