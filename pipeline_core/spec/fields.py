@@ -413,13 +413,13 @@ Speed = Annotated[
 
 
 def _line_step(value: object) -> object:
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and value in (0.5, 1):
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and value in (0.25, 0.5, 1):
         return float(value)
-    _refuse("value.choice", f"the step {_shown(value)} is not offered", "write 0.5 or 1.0")
+    _refuse("value.choice", f"the step {_shown(value)} is not offered", "write 0.25, 0.5 or 1.0")
 
 
-LineStep = Annotated[float, BeforeValidator(_line_step), WithJsonSchema({"enum": [0.5, 1.0]})]
-"""Distance of neighbouring lines in points: 0.5 or 1.0."""
+LineStep = Annotated[float, BeforeValidator(_line_step), WithJsonSchema({"enum": [0.25, 0.5, 1.0]})]
+"""Distance of neighbouring lines in points: 0.25, 0.5 or 1.0."""
 
 Flag = Annotated[bool, Strict()]
 """true or false."""

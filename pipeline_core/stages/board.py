@@ -212,11 +212,12 @@ class Books:
             same_line = np.isclose(held.line[row], boards.line[row], rtol=0, equal_nan=True)
             push = same_line & (boards.p_push[row] == 1.0)
             decided = same_line & np.isin(boards.p_fair[row], (0.0, 1.0)) & ~push
-            decided &= boards.p_push[row] == 0.0
+            decided &= np.isin(boards.p_push[row], (0.0, 0.5))
             elsewhere = ~self.slots.is_game
             result = np.where(decided, boards.p_fair[row], np.where(push, 0.0, np.nan))
             won = np.where(elsewhere, result, won)
-            pushed = np.where(elsewhere, push.astype(float), pushed)
+            back = np.where(decided, boards.p_push[row], push.astype(float))
+            pushed = np.where(elsewhere, back, pushed)
             gone = np.isnan(won) & np.isfinite(held.p_fair[row])
             open_end = self.slots.any_of_market(gone[None])[0]
             known = ~open_end[self.slots.group]
@@ -231,13 +232,17 @@ class Books:
     def _results(
         self, line: NDArray[np.float64], home: float, away: float
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return for each slot 1 if its side won, else 0, and 1 for a push; NaN if unknown."""
+        """Return for each slot 1 if its side won, else 0, and the share of a stake that comes back.
+
+        That is 1 for a push, 0.5 where a quarter line was half met; NaN if unknown.
+        """
         slots = self.slots
         scored = slots.points(np.array([home]), np.array([away]))[0]
         level = np.where(slots.is_spread, line, np.where(slots.has_points, -line, 0.0))
         ahead = slots.sign * (scored + level)
         won = np.where(np.isnan(ahead), np.nan, (ahead > 0).astype(float))
-        return won, np.where(np.isnan(ahead), np.nan, (ahead == 0).astype(float))
+        back = np.where(ahead == 0, 1.0, np.where(np.abs(ahead) == 0.25, 0.5, 0.0))
+        return won, np.where(np.isnan(ahead), np.nan, back)
 
     def _changes(
         self, line_up: "_LineUp", held: RawBoards, status: NDArray[np.int8]

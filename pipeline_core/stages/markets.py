@@ -76,7 +76,8 @@ class Boards:
             adding up to 1. Prices of other rows mean nothing; shape (rows,).
         line: Home handicap of a spread, points of a total, NaN for moneyline.
         p_fair: Probability given that there is no push; the two sides add up to 1.
-        p_push: Probability that the stake comes back.
+        p_push: Share of the stake that comes back without a decision: the chance of a push, half of
+            it for a quarter line, which is half a bet on each line beside it.
         p_booked: What the price costs, rounded up; 0 where no price is offered.
         decimal_milli: Decimal price in thousandths; 0 where no price is offered.
     """
@@ -107,7 +108,7 @@ class _Source:
 class _Cut:
     """One market on a source: where its pairs lie on the board, and how its lines are found.
 
-    Lines are counted in half points, as thresholds of the marginal: home -3.5 is threshold +7.
+    Lines are counted in quarter points, as thresholds of the marginal: home -3.5 is threshold +14.
     """
 
     pairs: slice
@@ -116,6 +117,7 @@ class _Cut:
     is_moneyline: bool
     whole: bool
     fixed: int | None
+    quarters: bool
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,7 @@ def slots_of(markets: tuple[MarketPlan, ...]) -> Slots:
     """Return what the columns of a board of these markets are.
 
     Raises:
-        OddsError: A line step that is not a multiple of half a point, or an unknown method.
+        OddsError: A line step that is not a multiple of a quarter point, or an unknown method.
     """
     return _layout(markets).slots
 
@@ -215,19 +217,21 @@ def _cut(
     for cut in source.cuts:
         main = _main_line(cut, pmf, flat, around)
         thresholds[:, cut.pairs] = main[:, None] + cut.offsets
+    corner = start[:, None]
     for cut in source.cuts:
-        line = thresholds[:, cut.pairs] - 2 * pmf.first[:, None]
-        corner = start[:, None]
-        low = ((line + 1) >> 1).clip(0, width)
-        below[:, cut.pairs] = flat[corner + low]
-        high = ((line >> 1) + 1).clip(0, width)
-        upto[:, cut.pairs] = flat[corner + high]
+        line = thresholds[:, cut.pairs] - 4 * pmf.first[:, None]
+        # A quarter line is half a bet on each line beside it.
+        beside = (line >> 1, (line + 1) >> 1) if cut.quarters else (line >> 1,)
+        low = [flat[corner + ((half + 1) >> 1).clip(0, width)] for half in beside]
+        high = [flat[corner + ((half >> 1) + 1).clip(0, width)] for half in beside]
+        below[:, cut.pairs] = sum(low) / len(beside)
+        upto[:, cut.pairs] = sum(high) / len(beside)
 
 
 def _main_line(
     cut: _Cut, pmf: Pmf, flat: FloatArray, around: tuple[IntArray, FloatArray, FloatArray]
 ) -> IntArray:
-    """Return the threshold of each row's main line, in half points."""
+    """Return the threshold of each row's main line, in quarter points."""
     median, under, upto = around
     if cut.is_moneyline:
         return np.zeros(len(median), np.int64)
@@ -244,7 +248,7 @@ def _main_line(
         uneven = np.abs(1.0 - upto - under) / np.where(decided > 0, decided, 1.0)
         best = np.minimum(unevenness_low, unevenness_high)
         main = np.where((decided > 0) & (uneven < best), 2 * median, main)
-    return main
+    return 2 * main
 
 
 def _home_is_favourite(pmf: Pmf, flat: FloatArray) -> NDArray[np.bool_]:
@@ -324,6 +328,7 @@ def _layout(markets: tuple[MarketPlan, ...]) -> _Layout:
             plan.market is Market.MONEYLINE,
             plan.whole,
             _fixed(plan),
+            plan.step % 0.5 != 0 or (plan.fixed_line or 0.0) % 0.5 != 0,
         )
         sources.setdefault((plan.scope, _AXIS[plan.market]), []).append(cut)
         limits.setdefault(_limits(plan), []).extend(pairs)
@@ -346,26 +351,28 @@ def _offsets(plan: MarketPlan) -> range:
 
 
 def _step(plan: MarketPlan) -> int:
-    """Return the signed distance of neighbouring thresholds, in half points."""
+    """Return the signed distance of neighbouring thresholds, in quarter points."""
     if plan.market is Market.MONEYLINE:
         return 0
-    doubled = 2 * plan.step
-    if doubled != int(doubled) or (plan.alternates and doubled < 1):
-        raise OddsError(f"lines of {plan.market} can stand multiples of 0.5 apart, not {plan.step}")
-    step = int(doubled)
-    if not plan.whole and step % 2:
+    quarters = 4 * plan.step
+    if quarters != int(quarters) or (plan.alternates and quarters < 1):
+        raise OddsError(
+            f"lines of {plan.market} can stand multiples of 0.25 apart, not {plan.step}"
+        )
+    step = int(quarters)
+    if not plan.whole and step % 4 == 2:
         # Half lines alone are whole points apart.
-        step += 1
+        step += 2
     return -step if plan.market is Market.SPREAD else step
 
 
 def _fixed(plan: MarketPlan) -> int | None:
     if plan.fixed_line is None or plan.market is Market.MONEYLINE:
         return None
-    doubled = 2 * plan.fixed_line
-    if doubled != int(doubled):
-        raise OddsError(f"a fixed line is a multiple of 0.5, not {plan.fixed_line}")
-    return abs(int(doubled)) if plan.market is Market.SPREAD else int(doubled)
+    quarters = 4 * plan.fixed_line
+    if quarters != int(quarters):
+        raise OddsError(f"a fixed line is a multiple of 0.25, not {plan.fixed_line}")
+    return abs(int(quarters)) if plan.market is Market.SPREAD else int(quarters)
 
 
 def _limits(plan: MarketPlan) -> tuple[str, float, int, int]:
@@ -381,7 +388,7 @@ def _limits(plan: MarketPlan) -> tuple[str, float, int, int]:
 def _line_factor(market: Market) -> float:
     if market is Market.MONEYLINE:
         return float("nan")
-    return -0.5 if market is Market.SPREAD else 0.5
+    return -0.25 if market is Market.SPREAD else 0.25
 
 
 def _slots(words: list[tuple[int, MarketPlan, int]]) -> Slots:

@@ -89,7 +89,7 @@ def test_part_of_a_file_that_may_stand_fits(text) -> None:
         "event: {fields: {down: {number: seventeen}}}",
         "odds: {formats: []}",
         "odds: {margin: {overround: 450%%}}",
-        "odds: {markets: {spread: {step: 0.25}}}",
+        "odds: {markets: {spread: {step: 0.2}}}",
         "sinks: {current: {kind: rediss}}",
         "sinks: {current: {kind: redis, ttll: 5s}}",
         "schedule: {windows: [{day: someday, kickoff: '13:00', games: 1}]}",

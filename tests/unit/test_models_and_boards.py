@@ -406,6 +406,36 @@ def test_a_model_of_the_wrong_shape_is_named():
         make_boards({}, PLANS)
 
 
+@pytest.mark.parametrize("market", [Market.SPREAD, Market.TOTAL])
+def test_a_quarter_line_is_half_a_bet_on_each_line_beside_it(market):
+    scores = normal([2.6, -7.2, 0.0], [6.0, 9.0, 4.0])
+    lined = {"alternates": 8, "margin": 0.0}
+
+    halves, quarters = (
+        make_boards({"game": scores}, (plan(market, step=step, whole=True, **lined),))
+        for step in (0.5, 0.25)
+    )
+
+    for row in range(3):
+        at_line = {
+            line: (fair, push)
+            for line, fair, push in zip(
+                halves.line[row, ::2], halves.p_fair[row, ::2], halves.p_push[row, ::2],
+                strict=True,
+            )
+        }  # fmt: skip
+        for line, fair, push in zip(
+            quarters.line[row, ::2], quarters.p_fair[row, ::2], quarters.p_push[row, ::2],
+            strict=True,
+        ):  # fmt: skip
+            beside = [at_line[line + by] for by in ((-0.25, 0.25) if line % 0.5 else (0.0,))]
+            # A unit on the line is worth as much as half a unit on each: win, and what comes back.
+            back = np.mean([one[1] for one in beside])
+            won = np.mean([one[0] * (1.0 - one[1]) for one in beside])
+            assert push == pytest.approx(back, abs=2e-6)
+            assert fair * (1.0 - push) == pytest.approx(won, abs=2e-6)
+
+
 def test_slots_say_what_the_columns_are():
     slots = slots_of(PLANS)
 
@@ -416,6 +446,6 @@ def test_slots_say_what_the_columns_are():
 
 
 def test_markets_that_cannot_be_made_are_refused():
-    for changes in ({"step": 0.3}, {"margin_method": "guess"}, {"fixed_line": 1.25}):
+    for changes in ({"step": 0.3}, {"margin_method": "guess"}, {"fixed_line": 1.2}):
         with pytest.raises(OddsError):
             slots_of((plan(Market.TOTAL, **changes),))

@@ -253,3 +253,27 @@ def test_a_providers_record_is_mapped_and_one_that_does_not_map_says_why(tmp_pat
         ("record: A 2 clock", "rejected OUT_OF_RANGE clock"),
         ("A 3 play", "taken after a gap"),
     ]
+
+
+def test_a_quarter_line_that_is_half_met_gives_half_of_the_stake_back(tmp_path) -> None:
+    changes = """odds:
+  markets:
+    total: {step: 0.25, line: 44.25, alternates: 1}
+    spread: {step: 0.25, line: 2.75, alternates: 0}
+"""
+    tests = """  - name: half met
+    given:
+      - {kind: game_start, game_id: A}
+      - {kind: play, game_id: A, period: 4, clock: 1000, home_score: 24, away_score: 20}
+      - {kind: game_end, game_id: A, home_score: 24, away_score: 20}
+    expect:
+      prices:
+        - {market: total, side: over, line: 44.25, p_fair: 0, p_push: 0.5, status: settled}
+        - {market: total, side: under, line: 44.25, p_fair: 1, p_push: 0.5, status: settled}
+        - {market: total, side: over, line: 44, p_push: 1, status: settled}
+        - {market: total, side: over, line: 44.5, p_fair: 0, p_push: 0, status: settled}
+        - {market: spread, side: home, line: -2.75, p_fair: 1, p_push: 0, status: settled}
+"""
+    (found,) = results(spec_with(tmp_path, tests, changes=changes))
+
+    assert found.differences == []
