@@ -1,14 +1,26 @@
 """`oddspipe feed`: be the provider, to try a sport on real services."""
 
+import os
+import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from oddspipe.cli.sports import plan_of
 from oddspipe.core.errors import UsageError
 
+if TYPE_CHECKING:
+    from oddspipe.core.adapters.pubsub.feed import PublishedFeed
+    from oddspipe.core.adapters.websocket.server import PushServer
+    from oddspipe.core.plan.model import Plan
+    from oddspipe.core.ports.source import Source
+    from oddspipe.core.runtime.drain import StopSwitch
+
 LINE_S = 5.0
+LOOK_S = 0.1
+PUBSUB = "127.0.0.1:8085"
+"""Where a Pub/Sub service listens unless `PUBSUB_EMULATOR_HOST` says otherwise."""
 
 
 def register(app: typer.Typer) -> None:
@@ -45,18 +57,21 @@ def serve(  # noqa: PLR0913 - one parameter an option
         bool, typer.Option("--max-speed", help="As fast as the topic takes it.")
     ] = False,
 ) -> None:
-    """Send a simulated feed to where the sport reads it, and keep a ledger of what was sent.
+    """Send a simulated feed to where the sport reads it.
 
-    Each game has a partition, each event the game as key; what was sent is appended to a ledger
-    that `oddspipe verify` reads. Stop it with Ctrl-C. Exit codes: 0 all sent or stopped; 1 the spec
-    has faults; 2 wrong usage; 4 the topic does not take it.
+    To a Kafka topic: each game has a partition, each event the game as key; what was sent is
+    appended to a ledger that `oddspipe verify` reads. Over a WebSocket, at the spec's `feed.url` if
+    that is of this machine: subscribers get the provider's JSON, each from its cursor on. To
+    Pub/Sub: a service in memory at `PUBSUB_EMULATOR_HOST`, set for both commands, with the sport's
+    subscription. There event times are moved to now. Stop it with Ctrl-C. Exit codes: 0 all sent
+    or stopped; 1 the spec has faults; 2 wrong usage; 4 the topic does not take it, or the port is
+    taken.
     """
     plan = plan_of(sport, spec, platform, env)
-    if plan.feed.protocol != "kafka":
+    if plan.feed.protocol not in {"kafka", "websocket", "pubsub"}:
         raise UsageError(f"{plan.sport}: a feed by {plan.feed.protocol} cannot be served yet")
     from oddspipe.cli import console  # noqa: PLC0415 - `--help` draws its own
     from oddspipe.core.assemble import Input, source_of  # noqa: PLC0415 - as above
-    from oddspipe.core.assemble_kafka import feed_server_of  # noqa: PLC0415 - an extra's
     from oddspipe.core.clock import SystemClock  # noqa: PLC0415 - as above
     from oddspipe.core.runtime.drain import StopSwitch  # noqa: PLC0415 - as above
 
@@ -71,6 +86,11 @@ def serve(  # noqa: PLR0913 - one parameter an option
     stop, clock = StopSwitch(), SystemClock()
     stop.install()
     source = source_of(plan, given, None if max_speed else 1.0)
+    if plan.feed.protocol != "kafka":
+        _push(plan, source, stop)
+        return
+    from oddspipe.core.assemble_kafka import feed_server_of  # noqa: PLC0415 - an extra's
+
     server = feed_server_of(plan)
     console.note(f"{plan.sport}: serving {server.topic}; ledger {server.ledger.file}")
     begun = clock.monotonic_ns()
@@ -79,3 +99,29 @@ def serve(  # noqa: PLR0913 - one parameter an option
     console.show(
         f"sent {server.sent:,} records in {seconds:.1f} s, {server.sent / seconds:,.0f} a second"
     )
+
+
+def _push(plan: "Plan", source: "Source", stop: "StopSwitch") -> None:
+    """Serve a WebSocket or a Pub/Sub service until it is stopped; subscribers may come and go."""
+    from oddspipe.cli import console  # noqa: PLC0415 - `--help` draws its own
+    from oddspipe.core.assemble_live import (  # noqa: PLC0415 - an extra's
+        published_feed_of,
+        push_server_of,
+    )
+    from oddspipe.core.clock import SystemClock  # noqa: PLC0415 - as above
+
+    server: PushServer | PublishedFeed
+    if plan.feed.protocol == "websocket":
+        server = push_server_of(plan, SystemClock())
+    else:
+        address = os.environ.get("PUBSUB_EMULATOR_HOST", PUBSUB)
+        server = published_feed_of(plan, SystemClock(), address)
+    server.start()
+    console.note(f"{plan.sport}: serving {server.place}; stop it with Ctrl-C")
+    try:
+        server.make(source, lambda: stop.requested)
+        console.show(f"made {server.sent:,} messages; serving them until Ctrl-C")
+        while not stop.requested:
+            time.sleep(LOOK_S)
+    finally:
+        server.stop()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from oddspipe.cli import run_kafka
+from oddspipe.cli import run_kafka, run_live
 from oddspipe.cli.sports import plan_of
 from oddspipe.core.errors import UsageError
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 RUN_PANEL, INPUT_PANEL, STATE_PANEL = "Pace and bounds", "Input", "State and output"
 KAFKA_PANEL = "Over Kafka"
-NOT_READ = {"websocket": "a WebSocket", "pubsub": "a Pub/Sub subscription"}
-"""Protocols of feeds that are described but not read yet."""
 
 
 def register(app: typer.Typer) -> None:
@@ -169,9 +167,10 @@ def run(  # noqa: PLR0913 - one parameter an option
 
     Stop it with Ctrl-C: it finishes what it has read and can go on with --resume. Where the
     environment reads the feed from Kafka, odds, dead letters, state and position are committed
-    together, and every start goes on where the group stood. Exit codes: 0
-    done or stopped in order; 1 the spec has faults; 2 wrong usage; 3 a plug-in is at fault; 4 the
-    run could not go on; 130 interrupted twice.
+    together, and every start goes on where the group stood. What comes over a WebSocket or from
+    Pub/Sub lies in a spool on the disk before it is read; every start goes on where the last one
+    stood. Exit codes: 0 done or stopped in order; 1 the spec has faults; 2 wrong usage; 3 a plug-in
+    is at fault; 4 the run could not go on; 130 interrupted twice.
     """
     # Frames of a step have a few dozen rows: handing them to a pool costs a fifth of the step.
     os.environ.setdefault("POLARS_MAX_THREADS", "1")
@@ -187,11 +186,11 @@ def run(  # noqa: PLR0913 - one parameter an option
         result = run_kafka.run(plan, group=group, slot=slot, until=until, sinks=wanted)
         _save(result, report)
         return
-    if source in NOT_READ:
-        raise UsageError(
-            f"{plan.sport}: its feed is {NOT_READ[source]}, which `run` does not read",
-            hint="Take --source simulator, or recorded games by --data DIR.",
-        )
+    live_feed = source in run_live.PROTOCOLS
+    if live_feed:
+        run_live.refuse_options(context, until)
+        state = run_live.state_of(plan, state)
+        resume = resume or (not fresh and run_live.holds_state(state))
     from oddspipe.core.assemble import Input, Settings  # noqa: PLC0415 - `--help` needs no NumPy
 
     if source == "replay" and data is None and not resume:
@@ -208,7 +207,7 @@ def run(  # noqa: PLR0913 - one parameter an option
             duration_s=duration,
             faults=faults,
             limit=limit,
-            until_us=_micros(until) if until else None,
+            until_us=None if live_feed else _micros(until),
             day=_day(day) if day else None,
             season=season,
         ),
@@ -219,7 +218,7 @@ def run(  # noqa: PLR0913 - one parameter an option
         odds_out=odds_out,
         sinks=wanted,
     )
-    result = _run(plan, settings, live=not no_live)
+    result = _run(plan, settings, live=not no_live, until_idle=live_feed and until is not None)
     _save(result, report)
     _end(result, odds_out)
 
@@ -236,7 +235,9 @@ def _day(text: str) -> str:
         raise UsageError(f"--day {text!r} is not a day", hint="Write it as 2022-11-13.") from error
 
 
-def _micros(text: str) -> int:
+def _micros(text: str | None) -> int | None:
+    if text is None:
+        return None
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
@@ -248,9 +249,16 @@ def _micros(text: str) -> int:
     return int(moment.timestamp() * 1_000_000)
 
 
-def _run(plan: Any, settings: "Settings", *, live: bool) -> dict[str, Any]:  # noqa: ANN401
+def _run(
+    plan: Any,  # noqa: ANN401 - a plan
+    settings: "Settings",
+    *,
+    live: bool,
+    until_idle: bool,
+) -> dict[str, Any]:
     from oddspipe.cli import console  # noqa: PLC0415 - as above
     from oddspipe.cli import live as view  # noqa: PLC0415
+    from oddspipe.core.adapters.live.source import LiveSource  # noqa: PLC0415 - as above
     from oddspipe.core.assemble import assemble  # noqa: PLC0415
     from oddspipe.core.clock import SystemClock  # noqa: PLC0415
     from oddspipe.core.runtime.drain import StopSwitch  # noqa: PLC0415
@@ -270,6 +278,8 @@ def _run(plan: Any, settings: "Settings", *, live: bool) -> dict[str, Any]:  # n
     plain = not live or not console.is_terminal()
     shown = view.LiveView(made.runner, title, clock=SystemClock(), plain=plain)
     stop.on_second = shown.stop
+    if isinstance(made.source, LiveSource):
+        run_live.look_after(made.source, stop, until_idle=until_idle, tell=plain)
     shown.start()
     try:
         return made.go(stop)

@@ -1,6 +1,7 @@
 """`oddspipe run` over Kafka: a worker, what it says meanwhile, and the end."""
 
 import threading
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any, Final
 
 import typer
@@ -30,22 +31,27 @@ KAFKA_OPTIONS: Final = frozenset(
 )
 
 
+def given_beside(context: typer.Context, taken: AbstractSet[str]) -> str:
+    """Return the options on the command line that are not among those that are taken."""
+    given = [
+        f"--{name.replace('_', '-')}"
+        for name in context.params
+        if name not in taken
+        and (where := context.get_parameter_source(name)) is not None
+        and where.name == "COMMANDLINE"
+    ]
+    return ", ".join(given)
+
+
 def refuse_options(context: typer.Context) -> None:
     """Refuse options that a run over Kafka has no use for.
 
     Raises:
         UsageError: One of them was given.
     """
-    given = [
-        f"--{name.replace('_', '-')}"
-        for name in context.params
-        if name not in KAFKA_OPTIONS
-        and (where := context.get_parameter_source(name)) is not None
-        and where.name == "COMMANDLINE"
-    ]
-    if given:
+    if given := given_beside(context, KAFKA_OPTIONS):
         raise UsageError(
-            f"a run over Kafka does not take {', '.join(given)}",
+            f"a run over Kafka does not take {given}",
             hint="It reads what the feed's topic holds and goes on where its group stood; for "
             "games of your own name --source.",
         )

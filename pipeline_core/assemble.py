@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 LATEST = "latest"
+LIVE = frozenset({"websocket", "pubsub"})
+"""Protocols of feeds that are received through a spool, see `assemble_live`."""
 GATHER_S = {"ClickHouse": 0.1, "OddsFile": 0.25, "DeadLetters": 0.05}
 """Time between two writes of sinks that keep history: 10 inserts a second, not 100."""
 
@@ -165,7 +167,7 @@ def assemble(plan: Plan, settings: Settings, *, clock: Clock | None = None) -> R
     try:
         settings = _claim(folder, plan, settings)
         snapshot = newest(folder, plan.logic_digest)
-        source = source_of(plan, settings.input, settings.speed)
+        source = _source(plan, settings, folder, clock)
         sinks = sinks_of(plan, folder.path, settings)
         _open(sinks)
         bounds = Bounds(settings.input.limit, settings.input.until_us)
@@ -190,6 +192,15 @@ def assemble(plan: Plan, settings: Settings, *, clock: Clock | None = None) -> R
         raise
     _remember_latest(settings, folder.path)
     return Run(plan, settings, folder, runner, source, warnings, snapshot, settings.resume)
+
+
+def _source(plan: Plan, settings: Settings, folder: StateFolder, clock: Clock) -> Source:
+    """Make the source; one that receives a feed keeps what it received in the state folder."""
+    if settings.input.source == plan.feed.protocol and plan.feed.protocol in LIVE:
+        from oddspipe.core.assemble_live import live_source_of  # noqa: PLC0415 - an extra's
+
+        return live_source_of(plan, folder, clock)
+    return source_of(plan, settings.input, settings.speed)
 
 
 def _open(sinks: Sequence[Sink]) -> None:

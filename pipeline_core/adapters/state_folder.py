@@ -189,6 +189,11 @@ class StateFolder:
         for stray in self.path.glob("snapshot-*.new"):
             stray.unlink()
 
+    def kept(self) -> int:
+        """Return the oldest position that a restart may read from; 0 while it is the beginning."""
+        files = self._files()
+        return int(files[-1].stem.partition("-")[2]) if len(files) == KEPT else 0
+
     def _name(self, position: int) -> Path:
         return self.path / f"snapshot-{position:020d}.bin"
 

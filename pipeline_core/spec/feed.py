@@ -27,7 +27,7 @@ class RecordedEventSpec(Part):
     """How one record (a recording's row, a provider's message) becomes one event."""
 
     kind: Name
-    """Kind of the event that is made."""
+    """Kind of the event that is made; `heartbeat` for a message that only says "alive"."""
     where: Sql | None = None
     """Which records make such an event; every record when left out.
 
@@ -181,7 +181,9 @@ class PubSubFeed(FeedSpec):
     project: Endpoint
     """Google Cloud project."""
     subscription: Endpoint
-    """Subscription; ordered by game."""
+    """Subscription; ordered by game, or not: events are put in order by their sequence."""
+    spill: Size = 268_435_456
+    """Room for what was received and is still to be published; the service keeps the rest."""
 
 
 class ReplayFeed(FeedSpec):

@@ -13,7 +13,7 @@ from oddspipe.core.batch.batch import SPAN_LENGTH_BITS
 from oddspipe.core.batch.encode import NO_BYTES
 from oddspipe.core.batch.layout import KIND, Column, Layout
 from oddspipe.core.batch.sql import Compiled, compile_sql
-from oddspipe.core.names import FieldType
+from oddspipe.core.names import FieldType, Kind
 from oddspipe.core.parts import KindPlan, RecordedEvent
 
 _INTEGERS: Final[dict[FieldType, pl.DataType]] = {
@@ -77,7 +77,8 @@ class Mapper:
         """
         self._columns = len(layout)
         self._one = one
-        numbers = {kind.name: kind.number for kind in kinds}
+        # A heartbeat needs no naming: every sport has them.
+        numbers = {"heartbeat": int(Kind.HEARTBEAT)} | {kind.name: kind.number for kind in kinds}
         self._numbers = np.array([numbers[event.kind] for event in events], np.int64)
         self._where = [
             compile_sql(event.where, types, want="bool") if event.where else None

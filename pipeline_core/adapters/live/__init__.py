@@ -1,0 +1,1 @@
+"""Feeds that push or are pulled live: received, spooled durably, then read like any input."""

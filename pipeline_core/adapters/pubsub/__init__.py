@@ -1,0 +1,1 @@
+"""Feeds that are pulled from Google Cloud Pub/Sub."""

@@ -1,0 +1,1 @@
+"""Feeds that a provider pushes over a WebSocket."""
