@@ -71,7 +71,7 @@ def backtest(  # noqa: PLR0913 - one parameter an option
         str | None,
         typer.Option(
             help="Compare with `closing` (the market), with a Parquet file of other forecasts, or "
-            "with another model, NAME or NAME@key=value,…"
+            "with another model, as in --model."
         ),
     ] = None,
     predictions: Annotated[

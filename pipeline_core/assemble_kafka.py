@@ -8,6 +8,7 @@ from typing import Any, Final
 from oddspipe.core.adapters.dead_letters import Letters
 from oddspipe.core.adapters.kafka.access import cluster_of, make_topics
 from oddspipe.core.adapters.kafka.client import KafkaLog
+from oddspipe.core.adapters.kafka.dead_letter_topic import DeadLetterTopic
 from oddspipe.core.adapters.kafka.feed_server import FeedServer, Placed
 from oddspipe.core.adapters.kafka.ledger import Ledger
 from oddspipe.core.adapters.kafka.publisher import Publisher, drain
@@ -241,6 +242,21 @@ def verifier_of(plan: Plan, group: str | None) -> Verifier:
         lambda: PartitionChain(plan, model), origin_of(plan), formats_of(plan), letters_of(plan)
     )
     return Verifier(cluster_of(plan), topics, plan.feed.partitions, group_of(plan, group), work)
+
+
+def dead_letters_of(plan: Plan) -> DeadLetterTopic:
+    """Return the dead letters of a sport; the topic of what was sent again is made if missing.
+
+    Raises:
+        UsageError: The environment names no cluster.
+        RunError: The cluster does not answer.
+    """
+    cluster = cluster_of(plan)
+    topics = Topics.of(plan.sport, plan.feed.options["topic"])
+    make_topics(cluster, {topics.dead_letters: {}}, plan.feed.partitions)
+    found = DeadLetterTopic(cluster, topics, plan.feed.partitions)
+    make_topics(cluster, {found.marks: {"cleanup.policy": "compact"}}, 1)
+    return found
 
 
 def ledger_of(plan: Plan) -> Ledger:

@@ -203,15 +203,24 @@ def matching(path: Path, where: str | None, limit: int) -> tuple[list[dict[str, 
     found: list[dict[str, Any]] = []
     total = 0
     for part in batched_letters(path):
-        try:
-            kept = part if where is None else part.filter(pl.sql_expr(where))
-        except pl.exceptions.PolarsError as error:
-            raise UsageError(
-                f"--where {where!r}: {error}", hint=f"Columns: {', '.join(part.columns)}."
-            ) from error
+        kept = holding(part, where)
         total += len(kept)
         found += kept.head(limit - len(found)).to_dicts()
     return found, total
+
+
+def holding(part: pl.DataFrame, where: str | None) -> pl.DataFrame:
+    """Return the rows for which the SQL condition holds.
+
+    Raises:
+        UsageError: The condition is not SQL over the columns.
+    """
+    try:
+        return part if where is None else part.filter(pl.sql_expr(where))
+    except pl.exceptions.PolarsError as error:
+        raise UsageError(
+            f"--where {where!r}: {error}", hint=f"Columns: {', '.join(part.columns)}."
+        ) from error
 
 
 def batched_letters(path: Path, rows: int = 50_000) -> Iterator[pl.DataFrame]:

@@ -44,6 +44,13 @@ class Sport:
         assert "Traceback" not in told.stdout + told.stderr
         return told.stdout
 
+    def refused(self, *words):
+        """Run a command that is wrong; return what it says."""
+        told = oddspipe(*words, *self.words, folder=self.folder, env=self.environ)
+        assert told.returncode == 2, f"{words}: {told.returncode}\n{told.stderr}"
+        assert "Traceback" not in told.stderr
+        return told.stderr
+
     def begun(self, *words):
         """Start a command."""
         return subprocess.Popen(
