@@ -1,20 +1,21 @@
 """Be a provider that publishes to Pub/Sub: a service, a topic, the sport's subscription."""
 
 import os
+import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from google.cloud.pubsub_v1 import PublisherClient, SubscriberClient
+from google.cloud.pubsub_v1 import PublisherClient
 from google.pubsub_v1 import PublisherClient as PublisherApi
 from google.pubsub_v1.types import PublishRequest, PubsubMessage
 
 from oddspipe.core.adapters.provider_json import ProviderJson
-from oddspipe.core.adapters.pubsub.server import PubSubServer
+from oddspipe.core.adapters.pubsub.server import AT_ONCE, PubSubServer
 from oddspipe.core.clock import Clock
 from oddspipe.core.ports.source import Source
 
 POLL_US: Final = 20_000
-AT_ONCE: Final = 500
+FULL_S: Final = 0.05
 
 
 class PublishedFeed:
@@ -53,23 +54,17 @@ class PublishedFeed:
         return f"projects/{self._project}/topics/{self._subscription}"
 
     def start(self) -> None:
-        """Start the service and make topic and subscription.
+        """Start the service, with topic and subscription.
 
         Raises:
             RunError: The port is taken.
         """
+        self.service.declare(
+            self.topic, f"projects/{self._project}/subscriptions/{self._subscription}"
+        )
         self.service.start()
         os.environ["PUBSUB_EMULATOR_HOST"] = self.service.address
         self._publisher = PublisherClient()
-        self._publisher.create_topic(name=self.topic)
-        with SubscriberClient() as subscriber:
-            subscriber.create_subscription(
-                request={
-                    "name": f"projects/{self._project}/subscriptions/{self._subscription}",
-                    "topic": self.topic,
-                    "enable_message_ordering": True,
-                }
-            )
 
     @property
     def place(self) -> str:
@@ -77,7 +72,7 @@ class PublishedFeed:
         return f"{self.topic} at PUBSUB_EMULATOR_HOST={self.service.address}"
 
     def stop(self) -> None:
-        """Stop the service; everything is forgotten."""
+        """Stop the service."""
         self.service.stop()
 
     def make(self, source: Source, stopped: Callable[[], bool]) -> None:
@@ -92,13 +87,17 @@ class PublishedFeed:
                         if offset is None:
                             offset = self._clock.now_us() - message[self._time]
                         message[self._time] += offset
-                self._publish(made)
+                self._publish(made, stopped)
         finally:
             source.close()
 
-    def _publish(self, made: list[dict[str, Any]]) -> None:
+    def _publish(self, made: list[dict[str, Any]], stopped: Callable[[], bool]) -> None:
         key = self._provider.game_member
         for start in range(0, len(made), AT_ONCE):
+            while self.service.full:
+                if stopped():
+                    return
+                time.sleep(FULL_S)
             part = made[start : start + AT_ONCE]
             messages = [
                 PubsubMessage(

@@ -37,6 +37,8 @@ FIRST_WAIT_S: Final = 0.5
 LONGEST_WAIT_S: Final = 30.0
 LEASE_S: Final = 60
 """Deadline of what was received; extended while it cannot be kept."""
+ONE_REQUEST: Final = 1000
+"""Names in one request; the service takes no longer than 512 KiB."""
 FOR_GOOD: Final = (NotFound, PermissionDenied, Unauthenticated, InvalidArgument)
 
 
@@ -45,12 +47,14 @@ class PubSubReceiver:
 
     Args:
         project, subscription: Their names.
+        lease_s: Deadline of what was received; extended three times as often.
     """
 
     name: Final = "pubsub"
 
-    def __init__(self, project: str, subscription: str) -> None:
+    def __init__(self, project: str, subscription: str, lease_s: int = LEASE_S) -> None:
         """Take the names; connect nowhere yet."""
+        self._lease_s = lease_s
         self._project, self._subscription = project, subscription
 
     @property
@@ -89,7 +93,7 @@ class PubSubReceiver:
     def _pull(self, inbox: Inbox) -> None:
         """Pull until the stream ends or the inbox has stopped."""
         with SubscriberClient() as client:
-            asks = _Asks(self.path)
+            asks = _Asks(self.path, self._lease_s)
             extender = threading.Thread(target=asks.extend, name="leases", daemon=True)
             extender.start()
             try:
@@ -107,26 +111,46 @@ class PubSubReceiver:
                 asks.end()
 
     def _take_all(self, stream: Iterable[Any], inbox: Inbox, asks: "_Asks") -> None:
-        for response in stream:
+        # Read ahead of what can be kept: only what was read can have its deadline extended.
+        read: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        threading.Thread(target=_read, args=(stream, asks, read), daemon=True).start()
+        while (response := read.get()) is not None:
+            if isinstance(response, Exception):
+                raise response
             inbox.trouble("")
             received = response.received_messages
-            names = [one.ack_id for one in received]
-            asks.hold(names)
             if inbox.take([one.message.data for one in received], b""):
-                asks.acknowledge(names)
+                asks.acknowledge([one.ack_id for one in received])
+
+
+def _read(stream: Iterable[Any], asks: "_Asks", read: "queue.SimpleQueue[Any]") -> None:
+    """Read the stream, as far as there is room, until it ends."""
+    try:
+        for response in stream:
+            asks.hold([one.ack_id for one in response.received_messages])
+            read.put(response)
+            # The service keeps to the limits too; what it sends again counts twice here.
+            while asks.held >= 2 * HELD and not asks.ended:
+                time.sleep(SILENCE_S / 4)
+    except Exception as broken:  # noqa: BLE001 - raised again where the stream is taken
+        read.put(broken)
+    else:
+        read.put(None)
 
 
 class _Asks:
     """What the stream is asked: first the subscription, then acknowledgements and more time."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, lease_s: int) -> None:
         self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._held: list[str] = []
+        self._held: dict[str, None] = {}
+        self._changing = threading.Lock()
         self._ended = threading.Event()
+        self._lease_s = lease_s
         self._queue.put(
             StreamingPullRequest(
                 subscription=path,
-                stream_ack_deadline_seconds=LEASE_S,
+                stream_ack_deadline_seconds=lease_s,
                 max_outstanding_messages=HELD,
                 max_outstanding_bytes=HELD_BYTES,
             )
@@ -136,23 +160,35 @@ class _Asks:
         while (request := self._queue.get()) is not None:
             yield request
 
+    @property
+    def held(self) -> int:
+        """Return how many messages are not durable yet."""
+        return len(self._held)
+
     def hold(self, names: list[str]) -> None:
-        """Extend the deadlines of these until they are acknowledged."""
-        self._held = names
+        """Extend the deadlines of these, too, until they are acknowledged."""
+        with self._changing:
+            self._held.update(dict.fromkeys(names))
 
     def acknowledge(self, names: list[str]) -> None:
         """Say that these are durable."""
-        self._held = []
-        self._queue.put(StreamingPullRequest(ack_ids=names))
+        with self._changing:
+            for name in names:
+                self._held.pop(name, None)
+        for start in range(0, len(names), ONE_REQUEST):
+            self._queue.put(StreamingPullRequest(ack_ids=names[start : start + ONE_REQUEST]))
 
     def extend(self) -> None:
         """Ask for more time while what was received cannot be kept; for a thread of its own."""
-        while not self._ended.wait(LEASE_S / 3):
-            if held := self._held:
+        while not self._ended.wait(self._lease_s / 3):
+            with self._changing:
+                held = list(self._held)
+            for start in range(0, len(held), ONE_REQUEST):
+                part = held[start : start + ONE_REQUEST]
                 self._queue.put(
                     StreamingPullRequest(
-                        modify_deadline_ack_ids=held,
-                        modify_deadline_seconds=[LEASE_S] * len(held),
+                        modify_deadline_ack_ids=part,
+                        modify_deadline_seconds=[self._lease_s] * len(part),
                     )
                 )
 

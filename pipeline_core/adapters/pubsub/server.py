@@ -21,7 +21,10 @@ from google.pubsub_v1 import types as api
 from oddspipe.core.errors import RunError
 
 MOST: Final = 1_000_000
-"""Messages that a subscription keeps; more are refused with RESOURCE_EXHAUSTED."""
+MOST_BYTES: Final = 512 << 20
+"""What a subscription keeps; more is refused with RESOURCE_EXHAUSTED."""
+ANSWER_BYTES: Final = 4 << 20
+"""An answer takes no further message once it is that long."""
 AT_ONCE: Final = 500
 WAIT_S: Final = 0.1
 DEADLINE_S: Final = 10
@@ -35,6 +38,7 @@ class _Subscription:
     words: Any
     waiting: deque[Any] = field(default_factory=deque)
     out: dict[str, tuple[float, int, Any]] = field(default_factory=dict)
+    kept_bytes: int = 0
 
 
 class PubSubServer:
@@ -45,16 +49,40 @@ class PubSubServer:
         published: Messages that topics have taken.
     """
 
-    def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
-        """Take the place; nothing listens before `start`."""
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        most: int = MOST,
+        most_bytes: int = MOST_BYTES,
+    ) -> None:
+        """Take the place and what a subscription keeps; nothing listens before `start`."""
         self.address = ""
         self.published = 0
         self._place = (host, port)
+        self._most, self._most_bytes = most, most_bytes
         self._changed = threading.Condition()
         self._topics: dict[str, Any] = {}
         self._subscriptions: dict[str, _Subscription] = {}
         self._numbers = itertools.count(1)
         self._server: grpc.Server | None = None
+
+    def declare(self, topic: str, subscription: str) -> None:
+        """Have a topic and an ordered subscription of it before the first call comes.
+
+        A client that connects again must not find the service without them: to it that means a
+        wrong name, for good.
+        """
+        words = api.Subscription(
+            name=subscription,
+            topic=topic,
+            enable_message_ordering=True,
+            ack_deadline_seconds=DEADLINE_S,
+        )
+        with self._changed:
+            self._topics.setdefault(topic, api.Topic(name=topic))
+            self._subscriptions.setdefault(subscription, _Subscription(words))
 
     def start(self) -> None:
         """Listen.
@@ -81,7 +109,7 @@ class PubSubServer:
         self._server = server
 
     def stop(self) -> None:
-        """Stop listening; everything is forgotten."""
+        """Stop listening; what is not acknowledged waits in this process for another `start`."""
         if self._server is not None:
             self._server.stop(0.2).wait()
 
@@ -89,6 +117,16 @@ class PubSubServer:
         """Return how many messages are not acknowledged, of all subscriptions."""
         with self._changed:
             return sum(len(one.waiting) + len(one.out) for one in self._subscriptions.values())
+
+    @property
+    def full(self) -> bool:
+        """Whether a subscription may refuse the next request of a publisher."""
+        with self._changed:
+            return any(
+                len(one.waiting) + len(one.out) + AT_ONCE > self._most
+                or one.kept_bytes + ANSWER_BYTES > self._most_bytes
+                for one in self._subscriptions.values()
+            )
 
     def _services(self) -> dict[str, dict[str, Any]]:
         def one(call: Any, request: Any, response: Any) -> Any:  # noqa: ANN401 - gRPC's
@@ -148,22 +186,32 @@ class PubSubServer:
             takers = [
                 one for one in self._subscriptions.values() if one.words.topic == request.topic
             ]
-            if any(
-                len(one.waiting) + len(one.out) + len(request.messages) > MOST for one in takers
-            ):
-                context.abort(
-                    grpc.StatusCode.RESOURCE_EXHAUSTED,
-                    f"a subscription of {request.topic} holds {MOST:,} messages already",
-                )
+            size = sum(_size(message) for message in request.messages)
+            for one in takers:
+                if words := self._full(one, len(request.messages), size):
+                    context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, words)
             ids = []
             for message in request.messages:
                 message.message_id = str(next(self._numbers))
+                api.PubsubMessage.pb(message).publish_time.GetCurrentTime()
                 ids.append(message.message_id)
-                for one in takers:
-                    one.waiting.append(message)
+            for one in takers:
+                one.waiting.extend(request.messages)
+                one.kept_bytes += sum(_size(message) for message in request.messages)
             self.published += len(ids)
             self._changed.notify_all()
         return api.PublishResponse(message_ids=ids)
+
+    def _full(self, one: _Subscription, count: int, size: int) -> str:
+        """Say why a subscription has no room for so many messages; empty if it has."""
+        kept = len(one.waiting) + len(one.out)
+        if kept + count <= self._most and one.kept_bytes + size <= self._most_bytes:
+            return ""
+        return (
+            f"{one.words.name} holds {kept:,} messages, {one.kept_bytes:,} bytes; this service "
+            f"keeps {self._most:,} messages, {self._most_bytes:,} bytes of a subscription until "
+            "they are acknowledged"
+        )
 
     # Subscriptions.
 
@@ -207,18 +255,24 @@ class PubSubServer:
         first = next(requests)
         one = self._subscription(first.subscription, context)
         deadline = first.stream_ack_deadline_seconds or one.words.ack_deadline_seconds
-        most = first.max_outstanding_messages or 10 * AT_ONCE
-        mine: set[str] = set()
+        most = _limit(first.max_outstanding_messages, 10 * AT_ONCE)
+        most_bytes = _limit(first.max_outstanding_bytes, MOST_BYTES)
+        mine: dict[str, int] = {}
         reader = threading.Thread(target=self._listen, args=(one, requests), daemon=True)
         reader.start()
         try:
             while context.is_active():
                 with self._changed:
-                    mine &= one.out.keys()
-                room = min(most - len(mine), AT_ONCE)
-                found = self._hand_out(one, room, WAIT_S, deadline) if room > 0 else []
+                    mine = {ack_id: size for ack_id, size in mine.items() if ack_id in one.out}
+                held = sum(mine.values())
+                room = min(most - len(mine), AT_ONCE) if held < most_bytes else 0
+                found = (
+                    self._hand_out(one, room, WAIT_S, deadline, most_bytes - held)
+                    if room > 0
+                    else []
+                )
                 if found:
-                    mine |= {message.ack_id for message in found}
+                    mine |= {given.ack_id: _size(given.message) for given in found}
                     yield api.StreamingPullResponse(received_messages=found)
                 elif room <= 0:
                     time.sleep(WAIT_S / 10)
@@ -240,7 +294,12 @@ class PubSubServer:
             return
 
     def _hand_out(
-        self, one: _Subscription, most: int, wait_s: float, deadline_s: int = 0
+        self,
+        one: _Subscription,
+        most: int,
+        wait_s: float,
+        deadline_s: int = 0,
+        most_bytes: int = ANSWER_BYTES,
     ) -> list[Any]:
         """Return messages that wait, in order; they come again unless they are acknowledged."""
         with self._changed:
@@ -250,8 +309,10 @@ class PubSubServer:
                 self._take_back(one)
             until = time.monotonic() + (deadline_s or one.words.ack_deadline_seconds)
             made: list[Any] = []
-            while one.waiting and len(made) < most:
+            room = min(most_bytes, ANSWER_BYTES)
+            while one.waiting and len(made) < most and room > 0:
                 message = one.waiting.popleft()
+                room -= _size(message)
                 number = next(self._numbers)
                 ack_id = f"{message.message_id}-{number}"
                 one.out[ack_id] = (until, number, message)
@@ -279,7 +340,8 @@ class PubSubServer:
     def _done(self, one: _Subscription, ack_ids: Any) -> None:  # noqa: ANN401 - a field of names
         with self._changed:
             for ack_id in ack_ids:
-                one.out.pop(ack_id, None)
+                if (done := one.out.pop(ack_id, None)) is not None:
+                    one.kept_bytes -= _size(done[2])
             self._changed.notify_all()
 
     def _extend(self, one: _Subscription, deadlines: Iterator[tuple[str, int]]) -> None:
@@ -304,6 +366,16 @@ class PubSubServer:
                 return self._subscriptions[name]
         context.abort(grpc.StatusCode.NOT_FOUND, f"there is no subscription {name}")
         return None
+
+
+def _size(message: Any) -> int:  # noqa: ANN401 - gRPC's
+    """Return how much a message takes: what its publisher chose, so that it never changes."""
+    return len(message.data) + len(message.ordering_key)
+
+
+def _limit(given: int, otherwise: int) -> int:
+    """Return a limit of a client; none or a negative one leaves it to the service."""
+    return given if given > 0 else otherwise
 
 
 def _empty(_response: None) -> bytes:
