@@ -368,3 +368,17 @@ def test_a_run_outlives_a_provider_that_is_killed_and_started_again(tmp_path):
     assert "Traceback" not in told
     found, _ = spooled(tmp_path, "mlb")
     assert len(found) > 100
+
+
+def test_a_port_that_is_taken_is_told_in_one_message(service, tmp_path):
+    done = subprocess.run(
+        [ODDSPIPE, "feed", "serve", "--sport", "mlb", "--duration", "1"],
+        cwd=tmp_path, env={**os.environ, "PUBSUB_EMULATOR_HOST": service.address},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 4
+    assert done.stderr == (
+        f"error: {service.address} cannot be listened on [run]\n"
+        "hint: Another service is there; choose another PUBSUB_EMULATOR_HOST.\n"
+    )
