@@ -31,7 +31,8 @@ KNOTS = {
     "nba": (0.0, 12.0, 45.0, 150.0, 480.0, 1440.0, 2880.0),
 }
 MOST = {"nfl": 29, "nba": 12}
-"""The last entry of a table stands for all larger margins and has weight 1."""
+"""The last entry of a table stands for all larger margins."""
+TAIL = 6
 EVERY = {"nfl": 29, "nba": 97}
 TURNS, SHRINKAGE = 60, 40.0
 
@@ -114,8 +115,14 @@ def fit(sport: str, at: Sample) -> dict[str, Any]:
             sums = np.bincount(flat[which].ravel(), mass.ravel(), len(at.left) * (most + 1))
             expected = near @ sums.reshape(len(at.left), most + 1)
             step = np.log((observed[which] + SHRINKAGE) / (expected + SHRINKAGE))
+            # What is fitted is where margins lie, not how far they reach: no step on the average,
+            # and the large margins together weigh as those before them do.
+            near_ones = expected[:, :most]
+            step -= (step[:, :most] * near_ones).sum(axis=1, keepdims=True) / near_ones.sum(
+                axis=1, keepdims=True
+            )
             tables[which] += 0.7 * step
-            tables[which][:, most] = 0.0
+            tables[which][:, most] = tables[which][:, most - TAIL : most].mean(axis=1)
     return {
         "knots": knots.tolist(),
         "size": np.round(tables[0], 4).tolist(),

@@ -14,7 +14,7 @@ from oddspipe.core.errors import OddspipeError
 
 COMMANDS = (
     "spec", "test", "plan", "schema", "run", "backtest", "feed", "verify", "odds",
-    "dlq", "list", "new", "services",
+    "dlq", "list", "plugin", "new", "services",
 )  # fmt: skip
 """Modules of `oddspipe.cli`, in the order of the help; each has `register(app)`."""
 

@@ -73,10 +73,10 @@ class KeyNumbers:
         far = np.minimum(np.abs(numbers - _whole(self.lead)[:, None]), most)
         mass = pmf.mass * np.take_along_axis(size, by, 1) * np.take_along_axis(moved, far, 1)
         home, away, level = numbers > 0, numbers < 0, numbers == 0
-        before = np.stack([np.where(k, pmf.mass, 0.0).sum(axis=1) for k in (away, level, home)])
+        before = np.stack([_total(np.where(k, pmf.mass, 0.0)) for k in (away, level, home)])
         wanted = self.split(before)
         for side, want in ((away, wanted[0]), (home, wanted[2])):
-            there = np.where(side, mass, 0.0).sum(axis=1)
+            there = _total(np.where(side, mass, 0.0))
             scale = want / np.where(there > 0.0, there, 1.0)
             np.multiply(mass, scale[:, None], out=mass, where=side)
         np.copyto(mass, wanted[1][:, None], where=level)
@@ -240,6 +240,12 @@ class JointGrid:
     def away(self) -> Pmf:
         """Return the distribution of the away side's points."""
         return Pmf(self.away_first, np.cumsum(self.mass, axis=1)[:, -1, :])
+
+
+def _total(mass: FloatArray) -> FloatArray:
+    """Return the sum of each row, added from left to right: zeros around it change no bit."""
+    total: FloatArray = np.cumsum(mass, axis=1)[:, -1]
+    return total
 
 
 def _row(values: FloatArray) -> FloatArray:
