@@ -41,6 +41,11 @@ class Receiver(Protocol):
         """Return the protocol: `websocket`, `pubsub`."""
         ...
 
+    @property
+    def tells(self) -> bool:
+        """Whether it says that the connection stands before any message has come."""
+        ...
+
     def receive(self, inbox: Inbox) -> None:
         """Receive until `inbox.stopped`; connections that break are made again.
 

@@ -179,6 +179,21 @@ def test_a_broken_connection_is_made_again_from_the_cursor(tmp_path):
     assert spooled(tmp_path, "nba")[0] == sent
 
 
+def test_a_run_until_idle_waits_for_a_provider_that_is_not_there_yet(tmp_path):
+    port = free_port()
+    run = started(tmp_path, "nba", {"NBA_FEED_URL": f"ws://127.0.0.1:{port}"}, "--until", "idle")
+    time.sleep(6)
+    assert run.poll() is None
+    with pushing(port, speed=None) as (feed, server):
+        feed.thread.join()
+        _, told = run.communicate(timeout=60)
+        sent = list(server._messages)
+
+    assert run.returncode == 0, told
+    assert "refused" in told
+    assert spooled(tmp_path, "nba")[0] == sent
+
+
 def test_a_pubsub_feed_loses_nothing_and_what_comes_again_counts_once(tmp_path):
     with publishing() as (feed, server):
         killed_twice(tmp_path, "mlb", feed.environ)

@@ -58,6 +58,7 @@ class LiveSource:
         self._thread = threading.Thread(target=self._receive, name=receiver.name, daemon=True)
         self._last_us = self._message_us = clock.now_us()
         self._messages_end = spool.end
+        self._reached = not receiver.tells
         self._encoder = Encoder(plan.layout)
         self._columns = len(plan.layout)
         try:
@@ -121,8 +122,12 @@ class LiveSource:
         self._spool.close()
 
     def idle_us(self) -> int:
-        """Return for how long no message has come, 0 while some that came are still to be read."""
-        if self._position < self._messages_end:
+        """Return for how long no message has come.
+
+        0 while some that came are still to be read, and before a provider was reached of which
+        that can be told.
+        """
+        if self._position < self._messages_end or not self._reached:
             return 0
         return self._clock.now_us() - self._message_us
 
@@ -139,7 +144,9 @@ class LiveSource:
         return self._stopped.is_set()
 
     def trouble(self, words: str) -> None:
-        """Take note of what is wrong with the connection."""
+        """Take note of what is wrong with the connection, or that it stands."""
+        if not words and not self._reached:
+            self._reached, self._message_us = True, self._clock.now_us()
         self.words = words
 
     def take(self, messages: Sequence[bytes], cursor: bytes) -> bool:

@@ -51,6 +51,7 @@ class PubSubReceiver:
     """
 
     name: Final = "pubsub"
+    tells: Final = False
 
     def __init__(self, project: str, subscription: str, lease_s: int = LEASE_S) -> None:
         """Take the names; connect nowhere yet."""

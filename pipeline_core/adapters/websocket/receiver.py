@@ -41,6 +41,7 @@ class WebSocketReceiver:
     """
 
     name: Final = "websocket"
+    tells: Final = True
 
     def __init__(
         self, url: str, subscribe: Mapping[str, Any] | None, resume: str | None, alive_s: float
