@@ -75,12 +75,11 @@ def look_after(source: "LiveSource", stop: "StopSwitch", *, until_idle: bool, te
 def _look(source: "LiveSource", stop: "StopSwitch", until_idle: bool, tell: bool) -> None:  # noqa: FBT001 - a thread's arguments
     from oddspipe.cli import console  # noqa: PLC0415 - `--help` draws its own
 
-    said = ""
     waits = threading.Event()
     while not stop.requested:
-        if tell and source.words != said:
-            said = source.words
-            console.note(said or "the feed is received again")
+        for words in source.said():
+            if tell:
+                console.note(words or "the feed is received again")
         if until_idle and source.idle_us() > IDLE_US:
             stop.request("idle")
         waits.wait(LOOK_S)

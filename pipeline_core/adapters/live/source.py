@@ -1,7 +1,8 @@
 """A live feed as an input that can be read again: what is received goes through a spool on disk."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -22,6 +23,8 @@ TICK_US: Final = 1_000_000
 """When nothing arrives for so long, a tick says that time passed."""
 ROOM_S: Final = 0.05
 CLOSE_S: Final = 10.0
+SAID: Final = 64
+"""Changes of the connection that wait to be told; older ones are let go."""
 FULL: Final = "the spool is full; the provider waits"
 
 
@@ -46,7 +49,8 @@ class LiveSource:
             RunError: The feed's mapping has a fault.
         """
         self.name = receiver.name
-        self.words = ""
+        self._words = ""
+        self._said: deque[str] = deque(maxlen=SAID)
         self._receiver = receiver
         self._spool = spool
         self._kept = kept
@@ -131,6 +135,16 @@ class LiveSource:
             return 0
         return self._clock.now_us() - self._message_us
 
+    def said(self) -> Iterator[str]:
+        """Yield what became of the connection since the last call; empty: it stands again."""
+        while self._said:
+            yield self._said.popleft()
+
+    def _say(self, words: str) -> None:
+        if words != self._words:
+            self._words = words
+            self._said.append(words)
+
     # What the receiver asks for.
 
     @property
@@ -147,16 +161,16 @@ class LiveSource:
         """Take note of what is wrong with the connection, or that it stands."""
         if not words and not self._reached:
             self._reached, self._message_us = True, self._clock.now_us()
-        self.words = words
+        self._say(words)
 
     def take(self, messages: Sequence[bytes], cursor: bytes) -> bool:
         """Spool messages; while the spool is full the provider waits, and nothing is dropped."""
         while not self._spool.has_room():
-            self.words = FULL
+            self._say(FULL)
             if self._stopped.wait(ROOM_S):
                 return False
-        if self.words == FULL:
-            self.words = ""
+        if self._words == FULL:
+            self._say("")
         with self._writing:
             self._last_us = self._message_us = self._clock.now_us()
             self._spool.append(messages, self._last_us, cursor)
