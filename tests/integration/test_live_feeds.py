@@ -218,13 +218,15 @@ def test_what_is_no_message_becomes_a_dead_letter(tmp_path):
         connection.recv()
         for message in ("{", b"\xff\xfe", '{"type": "nonsense", "cursor": 7}', "[]"):
             connection.send(message)
+        connection.send(b'{"type": "\xff"}', text=True)  # a text frame that is no UTF-8
+        connection.send("null")
         connection.recv(timeout=20)
 
     with serve(push, "127.0.0.1", port) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         report = finished(tmp_path, "nba", {"NBA_FEED_URL": f"ws://127.0.0.1:{port}"})
 
-    assert report["rejects"] == {"MAPPING": 4}
+    assert report["rejects"] == {"MAPPING": 6}
     assert report["balanced"]
 
 
@@ -250,6 +252,26 @@ def test_an_address_that_is_wrong_for_good_ends_the_run(tmp_path, url, said):
     assert done.returncode == 4
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_provider_that_refuses_after_it_let_us_in_is_tried_again(tmp_path):
+    asked = []
+
+    def refuse(connection, request):
+        asked.append(request.path)
+        return connection.respond(403, "not now") if len(asked) == 2 else None
+
+    def push(connection):
+        connection.recv()
+        if len(asked) > 2:
+            connection.recv(timeout=20)
+
+    port = free_port()
+    with serve(push, "127.0.0.1", port, process_request=refuse) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        finished(tmp_path, "nba", {"NBA_FEED_URL": f"ws://127.0.0.1:{port}"})
+
+    assert len(asked) > 2
 
 
 def test_a_subscription_that_is_not_there_ends_the_run(tmp_path):

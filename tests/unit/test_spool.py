@@ -87,6 +87,33 @@ def test_a_changed_byte_is_not_read(tmp_path):
     assert opened(tmp_path).end == 12
 
 
+@pytest.mark.parametrize("byte", [2, 12, 30, 60])
+def test_damage_before_the_end_is_told_and_nothing_is_cut_off(tmp_path, byte):
+    filled(tmp_path).close()
+    (file,) = tmp_path.glob("*.spool")
+    whole = bytearray(file.read_bytes())
+    whole[byte] ^= 0x10
+    file.write_bytes(whole)
+
+    with pytest.raises(RunError, match="damaged at byte 0"):
+        Spool(tmp_path, ROOM)
+    assert file.read_bytes() == whole
+
+
+def test_nothing_is_appended_behind_half_a_batch(tmp_path, monkeypatch):
+    spool = filled(tmp_path)
+
+    def full(_handle):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fdatasync", full)
+        with pytest.raises(RunError, match="No space left on device"):
+            spool.append([b"no room"], 1, b"c5")
+    with pytest.raises(RunError, match="could not be written before"):
+        spool.append([b"behind it"], 1, b"c6")
+
+
 def test_segments_are_removed_once_nobody_reads_them_again(tmp_path):
     spool = opened(tmp_path, 256 << 10)
     for batch in range(40):

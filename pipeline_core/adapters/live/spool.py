@@ -2,6 +2,7 @@
 
 A batch is durable once `append` returns, together with the provider's cursor after it; a torn end
 (power cut, kill) is cut off when the spool is opened, and the provider is asked for it again.
+Damage before the end is no such thing: it is told, and nothing is cut off.
 """
 
 import os
@@ -20,9 +21,9 @@ from oddspipe.core.errors import RunError
 
 SEGMENT_BYTES: Final = 8 << 20
 """A segment that has grown to this is followed by another one."""
-_HEAD: Final = struct.Struct(
-    "<4sIIIHI"
-)  # magic, messages, bytes, own, cursor, check sum of all that follows
+_FRONT: Final = struct.Struct("<4sIIIH")  # magic, messages, bytes, own, cursor
+_CHECK: Final = struct.Struct("<I")  # check sum of what is before it and what follows
+_HEAD_BYTES: Final = _FRONT.size + _CHECK.size
 _MAGIC: Final = b"OSP1"
 _ROW: Final = 12  # received, length
 
@@ -80,7 +81,7 @@ class Spool:
         """Open what is there.
 
         Raises:
-            RunError: The folder cannot be used, or a segment before the last one is damaged.
+            RunError: The folder cannot be used, or what lies there is damaged before its end.
         """
         self._folder = folder
         self._limit = limit_bytes
@@ -88,6 +89,7 @@ class Spool:
         self._changed = threading.Condition()
         self._segments: list[_Segment] = []
         self._closed = False
+        self._broken = False
         self.cursor = b""
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -132,7 +134,10 @@ class Spool:
         times = np.full(len(messages), received_us, np.int64)
         body = b"".join([cursor, times.tobytes(), lengths.tobytes(), *messages])
         size = int(lengths.sum(dtype=np.int64))
-        head = _HEAD.pack(_MAGIC, len(messages), size, own, len(cursor), zlib.crc32(body))
+        front = _FRONT.pack(_MAGIC, len(messages), size, own, len(cursor))
+        head = front + _CHECK.pack(zlib.crc32(body, zlib.crc32(front)))
+        if self._broken:
+            raise RunError(f"{self._folder}: the spool could not be written before")
         try:
             if self._segments[-1].size >= self._segment_bytes:
                 self._file.close()
@@ -141,6 +146,7 @@ class Spool:
             self._file.flush()
             os.fdatasync(self._file.fileno())
         except OSError as error:
+            self._broken = True  # half a batch may lie there: only a start cuts it off
             raise RunError(
                 f"{self._folder}: the spool cannot be written: {error.strerror}",
                 hint="Nothing that was acknowledged is lost; make room and start again.",
@@ -202,6 +208,7 @@ class Spool:
     def _begin(self, first: int) -> BinaryIO:
         path = self._folder / f"{first:020d}.spool"
         file = path.open("xb")
+        _keep_names(self._folder)
         with self._changed:
             self._segments.append(_Segment(path, first))
         return file
@@ -219,6 +226,8 @@ class Spool:
             try:
                 block, length = _batch(path, segment.size, segment.first + segment.count)
             except RunError:
+                if _goes_on(path, segment.size):
+                    raise
                 os.truncate(path, segment.size)
                 break
             segment.batches.append((block.first, segment.size))
@@ -237,18 +246,22 @@ def _batch(path: Path, offset: int, first: int) -> tuple[Block, int]:
     try:
         with path.open("rb") as file:
             file.seek(offset)
-            head = file.read(_HEAD.size)
-            if len(head) == _HEAD.size and head[:4] == _MAGIC:
-                _, count, size, own, cursor, check = _HEAD.unpack(head)
+            head = file.read(_HEAD_BYTES)
+            if len(head) == _HEAD_BYTES and head[:4] == _MAGIC:
+                _, count, size, own, cursor = _FRONT.unpack_from(head)
+                (check,) = _CHECK.unpack_from(head, _FRONT.size)
                 length = cursor + _ROW * count + size
                 body = file.read(length)
-                if len(body) == length and zlib.crc32(body) == check:
+                if (
+                    len(body) == length
+                    and zlib.crc32(body, zlib.crc32(head[: _FRONT.size])) == check
+                ):
                     times = np.frombuffer(body, np.int64, count, cursor)
                     lengths = np.frombuffer(body, np.uint32, count, cursor + 8 * count)
                     ends = np.cumsum(lengths, dtype=np.int64)
                     data = np.frombuffer(body, np.uint8, size, cursor + _ROW * count)
                     block = Block(first, bool(own), times, data, ends - lengths, ends)
-                    return block, _HEAD.size + length
+                    return block, _HEAD_BYTES + length
     except OSError as error:
         raise RunError(f"{path}: cannot be read: {error.strerror}") from error
     raise RunError(
@@ -257,8 +270,31 @@ def _batch(path: Path, offset: int, first: int) -> tuple[Block, int]:
     )
 
 
+def _goes_on(path: Path, offset: int) -> bool:
+    """Say whether a whole batch follows what is damaged at `offset`: then it is no torn end."""
+    data = path.read_bytes()
+    at = data.find(_MAGIC, offset + 1)
+    while at >= 0:
+        try:
+            _batch(path, at, 0)
+        except RunError:
+            at = data.find(_MAGIC, at + 1)
+        else:
+            return True
+    return False
+
+
+def _keep_names(folder: Path) -> None:
+    """Write the folder itself: a new file that a power cut took from it would be lost whole."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def _cursor(path: Path, offset: int) -> bytes:
     with path.open("rb") as file:
         file.seek(offset)
-        _, _, _, _, length, _ = _HEAD.unpack(file.read(_HEAD.size))
+        *_, length = _FRONT.unpack_from(file.read(_HEAD_BYTES))
         return file.read(length)

@@ -18,7 +18,7 @@ from websockets.sync.client import ClientConnection, connect
 from oddspipe.core.errors import RunError
 from oddspipe.core.ports.receiver import Inbox
 
-LARGEST: Final = 16 << 20
+LARGEST: Final = 64 << 20
 """A longer message ends the run: it could not be told from a flood."""
 TOGETHER: Final = 2000
 TOGETHER_S: Final = 0.004
@@ -60,6 +60,7 @@ class WebSocketReceiver:
             RunError: The address or the login is wrong, or a message is too large to be one.
         """
         wait = FIRST_WAIT_S
+        reached = False
         while not inbox.stopped:
             began = time.monotonic()
             try:
@@ -67,11 +68,14 @@ class WebSocketReceiver:
                     self._url, max_size=LARGEST, open_timeout=10, close_timeout=1,
                     ping_interval=self._alive_s, ping_timeout=self._alive_s, max_queue=64,
                 ) as connection:  # fmt: skip
+                    reached = True
                     self._ask(connection, inbox.cursor)
                     inbox.trouble("")
                     self._take_all(connection, inbox)
             except (InvalidURI, InvalidStatus) as refused:
-                self._refuse(refused)
+                # A provider that let us in before is in trouble itself: it is tried again.
+                if not reached:
+                    self._refuse(refused)
                 inbox.trouble(f"{self._url}: {refused}")
             except PayloadTooBig as large:
                 raise self._too_large() from large
@@ -98,14 +102,14 @@ class WebSocketReceiver:
     def _take_all(self, connection: ClientConnection, inbox: Inbox) -> None:
         while not inbox.stopped:
             try:
-                messages = [_bytes(connection.recv(SILENCE_S))]
+                messages = [connection.recv(SILENCE_S, decode=False)]
             except TimeoutError:
                 continue
             closed = None
             until = time.monotonic() + TOGETHER_S
             while len(messages) < TOGETHER and (left := until - time.monotonic()) > 0:
                 try:
-                    messages.append(_bytes(connection.recv(left)))
+                    messages.append(connection.recv(left, decode=False))
                 except TimeoutError:
                     break
                 except ConnectionClosed as end:
@@ -153,10 +157,6 @@ def _cursor_reader(member: str | None) -> Any:  # noqa: ANN401 - a decoder of a 
     types: Any = msgspec.UnsetType | str | int | float
     field = ("value", types, msgspec.field(default=msgspec.UNSET, name=member))
     return msgspec.json.Decoder(msgspec.defstruct("Cursor", [field]))
-
-
-def _bytes(message: str | bytes) -> bytes:
-    return message.encode() if isinstance(message, str) else message
 
 
 def _pause(inbox: Inbox, seconds: float) -> None:

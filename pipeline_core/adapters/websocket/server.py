@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable, Mapping
-from itertools import islice
 from typing import Any, Final
 
 import msgspec
@@ -159,7 +158,7 @@ class PushServer:
                     if self._stopping or connection.protocol.state is not State.OPEN:
                         return
                 first = at - self._gone
-                part = list(islice(self._messages, max(first, 0), first + AT_ONCE))
+                part = self._messages[first : first + AT_ONCE] if first >= 0 else []
             if first < 0:
                 connection.close(POLICY, "too slow: the messages are gone")
                 return
