@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from oddspipe.cli import run_kafka, run_live
+from oddspipe.cli import run_kafka, run_live, telemetry
 from oddspipe.cli.sports import plan_of
 from oddspipe.core.errors import UsageError
 
@@ -159,6 +159,12 @@ def run(  # noqa: PLR0913 - one parameter an option
             help="Write every published price here, as Parquet.", rich_help_panel=STATE_PANEL
         ),
     ] = None,
+    listen: Annotated[
+        str | None,
+        typer.Option(
+            help="Serve /metrics, /health and /ready here, as HOST:PORT; port 0 takes a free one."
+        ),
+    ] = None,
     no_live: Annotated[
         bool, typer.Option("--no-live", help="Lines in place of the live view.")
     ] = False,
@@ -183,7 +189,9 @@ def run(  # noqa: PLR0913 - one parameter an option
         source = "replay" if data is not None else plan.deployment.source
     if source == "kafka":
         run_kafka.refuse_options(context)
-        result = run_kafka.run(plan, group=group, slot=slot, until=until, sinks=wanted)
+        result = run_kafka.run(
+            plan, group=group, slot=slot, until=until, sinks=wanted, listen=listen
+        )
         _save(result, report)
         return
     live_feed = source in run_live.PROTOCOLS
@@ -218,7 +226,9 @@ def run(  # noqa: PLR0913 - one parameter an option
         odds_out=odds_out,
         sinks=wanted,
     )
-    result = _run(plan, settings, live=not no_live, until_idle=live_feed and until is not None)
+    result = _run(
+        plan, settings, live=not no_live, until_idle=live_feed and until is not None, listen=listen
+    )
     _save(result, report)
     _end(result, odds_out)
 
@@ -255,6 +265,7 @@ def _run(
     *,
     live: bool,
     until_idle: bool,
+    listen: str | None,
 ) -> dict[str, Any]:
     from oddspipe.cli import console  # noqa: PLC0415 - as above
     from oddspipe.cli import live as view  # noqa: PLC0415
@@ -262,6 +273,7 @@ def _run(
     from oddspipe.core.assemble import assemble  # noqa: PLC0415
     from oddspipe.core.clock import SystemClock  # noqa: PLC0415
     from oddspipe.core.runtime.drain import StopSwitch  # noqa: PLC0415
+    from oddspipe.core.telemetry import readings  # noqa: PLC0415
 
     stop = StopSwitch()
     stop.install()
@@ -280,11 +292,12 @@ def _run(
     stop.on_second = shown.stop
     if isinstance(made.source, LiveSource):
         run_live.look_after(made.source, stop, until_idle=until_idle, tell=plain)
-    shown.start()
-    try:
-        return made.go(stop)
-    finally:
-        shown.stop()
+    with telemetry.served(plan, listen, lambda clock: readings.of_fused(made, clock)):
+        shown.start()
+        try:
+            return made.go(stop)
+        finally:
+            shown.stop()
 
 
 def _total(payloads: int | None, given: "Input") -> int | None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
+from oddspipe.cli import telemetry
 from oddspipe.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ KAFKA_OPTIONS: Final = frozenset(
         "slot",
         "sinks",
         "report",
+        "listen",
         "no_live",
     }
 )
@@ -57,8 +59,14 @@ def refuse_options(context: typer.Context) -> None:
         )
 
 
-def run(
-    plan: "Plan", *, group: str | None, slot: int, until: str | None, sinks: tuple[str, ...] | None
+def run(  # noqa: PLR0913 - what the command was given
+    plan: "Plan",
+    *,
+    group: str | None,
+    slot: int,
+    until: str | None,
+    sinks: tuple[str, ...] | None,
+    listen: str | None,
 ) -> dict[str, Any]:
     """Run one worker to the end, say how it goes, and return its report.
 
@@ -68,6 +76,7 @@ def run(
     from oddspipe.cli import console  # noqa: PLC0415 - `--help` draws its own
     from oddspipe.core.assemble_kafka import Slot, assemble_kafka  # noqa: PLC0415 - an extra's
     from oddspipe.core.runtime.drain import StopSwitch  # noqa: PLC0415 - as above
+    from oddspipe.core.telemetry.readings import of_kafka  # noqa: PLC0415 - as above
 
     if until not in {None, "idle"}:
         raise UsageError(f"--until {until!r}: a run over Kafka ends with --until idle only")
@@ -86,7 +95,8 @@ def run(
     teller = threading.Thread(target=_tell, args=(made, ended), name="tell", daemon=True)
     teller.start()
     try:
-        result = made.go(stop)
+        with telemetry.served(plan, listen, lambda clock: of_kafka(made, clock)):
+            result = made.go(stop)
     finally:
         ended.set()
         teller.join()

@@ -28,6 +28,7 @@ LIVE_OPTIONS: Final = frozenset(
         "resume",
         "odds_out",
         "report",
+        "listen",
         "no_live",
     }
 )

@@ -31,6 +31,7 @@ from oddspipe.core.runtime.drain import StopSwitch
 from oddspipe.core.runtime.feed import STEP_ROWS, Bounds, Feed
 from oddspipe.core.runtime.fused import FusedRunner, Parts
 from oddspipe.core.runtime.lane import Lane
+from oddspipe.core.runtime.pulse import Pulse
 from oddspipe.core.runtime.recover import Keeper, Snapshot, newest
 from oddspipe.core.runtime.report import report_of
 from oddspipe.core.runtime.watchdog import WatchedModel
@@ -183,6 +184,7 @@ def assemble(plan: Plan, settings: Settings, *, clock: Clock | None = None) -> R
                 digest=OddsDigest(),
                 logic=plan.logic_digest,
                 clock=clock,
+                pulse=Pulse(plan.kinds, plan.odds.at_once),
             )
         )
     except BaseException:

@@ -23,6 +23,7 @@ from oddspipe.core.runtime.books import add_up, rejects_by_reason
 from oddspipe.core.runtime.chain import PartitionChain
 from oddspipe.core.runtime.drain import StopSwitch
 from oddspipe.core.runtime.meter import peak_rss_mb, rss_mb
+from oddspipe.core.runtime.pulse import Pulse
 from oddspipe.core.runtime.transactional import TransactionalRunner
 from oddspipe.core.runtime.watchdog import WatchedModel
 from oddspipe.core.verify.kafka import Pass, Verifier
@@ -181,6 +182,7 @@ def assemble_kafka(
     runner = TransactionalRunner(
         KafkaLog(worker, topics),
         lambda: PartitionChain(plan, model),
+        lambda: Pulse(plan.kinds, plan.odds.at_once),
         counted,
         logic=plan.logic_digest,
         clock=clock,

@@ -34,6 +34,7 @@ from oddspipe.core.runtime.drain import StopSwitch
 from oddspipe.core.runtime.feed import Feed
 from oddspipe.core.runtime.fused import FusedRunner, Parts
 from oddspipe.core.runtime.lane import Lane
+from oddspipe.core.runtime.pulse import Pulse
 from oddspipe.core.runtime.recover import Keeper, newest
 
 PLAN = Plan(
@@ -233,6 +234,7 @@ def run_once(  # noqa: PLR0913 - what the tests vary
                 digest=OddsDigest(),
                 logic=PLAN.logic_digest,
                 clock=clock,
+                pulse=Pulse(PLAN.kinds, PLAN.odds.at_once),
             )
         )
         runner.run(newest(store, PLAN.logic_digest), stop or StopSwitch())

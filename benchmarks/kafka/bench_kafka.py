@@ -46,6 +46,7 @@ from oddspipe.core.plan.model import Plan
 from oddspipe.core.ports.output import Odds, Output, Rollups
 from oddspipe.core.runtime.chain import PartitionChain
 from oddspipe.core.runtime.drain import StopSwitch
+from oddspipe.core.runtime.pulse import Pulse
 from oddspipe.core.runtime.transactional import TransactionalRunner
 from oddspipe.core.services import kafka, process
 from oddspipe.core.stages.normalise import Normalise
@@ -162,6 +163,7 @@ def worker(plan: Plan, brokers: str, number: str, job: str, want: int) -> float:
     runner = TransactionalRunner(
         KafkaLog(Worker(cluster, number, 0), topics),
         (lambda: PartitionChain(plan, model)) if job == "odds" else (lambda: Events(plan)),
+        lambda: Pulse(plan.kinds, plan.odds.at_once),
         written if job == "odds" else Rewritten(events, written),
         logic="bench", clock=SystemClock(), snapshot_us=10_000_000,
     )  # fmt: skip

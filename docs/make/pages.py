@@ -6,6 +6,7 @@ from typing import Any
 
 from docs.make.commands import commands_page
 from docs.make.faults import errors_page, rejects_page
+from docs.make.metrics import metrics_page
 from docs.make.outputs import environment_page, event_page, outputs_page, report_page
 from docs.make.plugins import plugins_page
 from docs.make.spec import platform_page, spec_page
@@ -34,6 +35,7 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "event": ("The event: protobuf envelope and kinds.", event_page),
     "outputs": ("Odds file, partner messages, Redis, ClickHouse, dead letters.", outputs_page),
     "report": ("Every key of `run --report`.", report_page),
+    "metrics": ("What a run serves with --listen.", metrics_page),
     "plugins": ("What a plug-in may import and give.", plugins_page),
     "environment": ("Environment variables.", environment_page),
 }

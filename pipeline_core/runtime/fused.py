@@ -18,6 +18,7 @@ from oddspipe.core.runtime.drain import StopSwitch
 from oddspipe.core.runtime.feed import Feed, Step
 from oddspipe.core.runtime.lane import Lane, Parcel
 from oddspipe.core.runtime.meter import Arrivals, Histogram
+from oddspipe.core.runtime.pulse import Pulse
 from oddspipe.core.runtime.recover import Keeper, Snapshot
 from oddspipe.core.runtime.watch import Watch
 from oddspipe.core.stages.protocol import Account, Frozen
@@ -61,6 +62,8 @@ class Progress:
         committed: C: every sink has everything before it.
         silent_until: While `position` is below it, the input is read again without emitting.
         recorded_us: Recorded time reached.
+        phase: starting, running, draining, saving, done or failed.
+        beat_ns: Monotonic time at which the loop was last seen at work.
     """
 
     started_ns: int = 0
@@ -72,6 +75,7 @@ class Progress:
     recorded_us: int = 0
     events_before: int = 0
     phase: str = "starting"
+    beat_ns: int = 0
     pauses: Histogram = field(default_factory=Histogram)
 
 
@@ -90,6 +94,7 @@ class Parts:
     digest: Digest
     logic: str
     clock: Clock
+    pulse: Pulse
 
 
 class FusedRunner:
@@ -102,6 +107,7 @@ class FusedRunner:
         self.lanes = tuple(parts.lanes)
         self.digest = parts.digest
         self.watch = Watch()
+        self.pulse = parts.pulse
         self.progress = Progress()
         self.boards = 0
         self.prices = 0
@@ -177,6 +183,7 @@ class FusedRunner:
             int(np.count_nonzero(rejects.reason == Reason.PLUGIN)) for rejects in output.rejects
         )
         self.watch.take(output)
+        self.pulse.take(output)
         progress = self.progress
         progress.position = output.position
         progress.recorded_us = output.until_us
@@ -200,6 +207,7 @@ class FusedRunner:
 
     def _settle(self) -> None:
         """Look after the lanes: errors, C, and the limit of a drain."""
+        self.progress.beat_ns = self._clock.monotonic_ns()
         for lane in self.lanes:
             if lane.error is not None:
                 raise lane.error from lane.cause

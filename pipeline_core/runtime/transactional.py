@@ -17,6 +17,7 @@ from oddspipe.core.ports.output import Output
 from oddspipe.core.runtime.books import assert_balanced
 from oddspipe.core.runtime.drain import StopSwitch
 from oddspipe.core.runtime.fused import Chain
+from oddspipe.core.runtime.pulse import Pulse
 from oddspipe.core.runtime.recover import Snapshot
 from oddspipe.ext.records import PARTITION_EOF, Group, Pulled, Rows
 
@@ -47,6 +48,7 @@ class Owned:
     silent_until: int
     committed: int
     snapshot_ns: int
+    pulse: Pulse
     at_end: bool = False
 
 
@@ -56,6 +58,7 @@ class TransactionalRunner:
     Args:
         log: Where records come from and go to.
         make_chain: Makes the stages of one partition, in their first state.
+        make_pulse: Makes what watches over its games.
         written: What is written of an output.
         logic: Logic digest of the plan; state of another plan is refused.
         clock: What commits and snapshots go by.
@@ -66,6 +69,7 @@ class TransactionalRunner:
         self,
         log: Log,
         make_chain: Callable[[], Chain],
+        make_pulse: Callable[[], Pulse],
         written: Written,
         *,
         logic: str,
@@ -76,7 +80,10 @@ class TransactionalRunner:
         self.events = 0
         self.commits = 0
         self.restarts = 0
+        self.snapshots = 0
+        self.beat_ns = 0
         self._log, self._make_chain, self._written = log, make_chain, written
+        self._make_pulse = make_pulse
         self._logic, self._clock = logic, clock
         self._snapshot_ns = snapshot_us * 1000
         self._open = False
@@ -95,7 +102,7 @@ class TransactionalRunner:
             last_ns = self._clock.monotonic_ns()
             while not stop.requested:
                 pulled = self._pull()
-                now = self._clock.monotonic_ns()
+                self.beat_ns = now = self._clock.monotonic_ns()
                 if len(pulled) or not self._drained():
                     last_ns = now
                 elif idle_us is not None and now - last_ns > idle_us * 1000:
@@ -154,7 +161,8 @@ class TransactionalRunner:
         # The first commit has a snapshot, so that what the feed forgets later is never needed.
         wait_ns = self._snapshot_ns if place.snapshot is not None else 0
         due = self._clock.monotonic_ns() + wait_ns
-        self.owned[partition] = Owned(chain, position, committed, committed, due)
+        pulse = self._make_pulse()
+        self.owned[partition] = Owned(chain, position, committed, committed, due, pulse)
         return position
 
     def _pull(self) -> Pulled:
@@ -206,7 +214,9 @@ class TransactionalRunner:
         payloads = _payloads(pulled, group, now)
         cut = int((payloads.positions < owned.silent_until).sum())
         if cut:
-            owned.position = owned.chain.step(payloads.part(0, cut)).position
+            again = owned.chain.step(payloads.part(0, cut))
+            owned.pulse.take(again)
+            owned.position = again.position
         if cut < len(payloads):
             self._write(group.partition, owned, payloads.part(cut, len(payloads)))
 
@@ -215,6 +225,7 @@ class TransactionalRunner:
             self._log.begin()
             self._open, self._begun_ns = True, self._clock.monotonic_ns()
         output = owned.chain.step(payloads)
+        owned.pulse.take(output)
         owned.position = output.position
         self.events += len(payloads)
         for topic, rows in self._written(partition, output):
@@ -232,6 +243,7 @@ class TransactionalRunner:
                 content = Snapshot(owned.position, b"", self._logic, owned.chain.snapshot())
                 self._log.save(partition, owned.position, b"".join(content.encode()))
                 owned.snapshot_ns = now + self._snapshot_ns
+                self.snapshots += 1
         self._log.commit({partition: owned.position for partition, owned in moved.items()})
         self._open = False
         for owned in moved.values():

@@ -16,6 +16,7 @@ from oddspipe.core.errors import OddspipeError
 from oddspipe.core.ports.log import Log
 from oddspipe.core.runtime.chain import PartitionChain
 from oddspipe.core.runtime.drain import StopSwitch
+from oddspipe.core.runtime.pulse import Pulse
 from oddspipe.core.runtime.transactional import TransactionalRunner
 
 
@@ -31,6 +32,7 @@ def runner_of(log: Log, topics: Topics) -> TransactionalRunner:
     return TransactionalRunner(
         log,
         lambda: PartitionChain(PLAN, NormalModel()),
+        lambda: Pulse(PLAN.kinds, PLAN.odds.at_once),
         SportRecords(topics, origin, ("decimal",), letters),
         logic="plan",
         clock=SystemClock(),

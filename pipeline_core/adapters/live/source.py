@@ -140,6 +140,21 @@ class LiveSource:
         while self._said:
             yield self._said.popleft()
 
+    @property
+    def words(self) -> str:
+        """Return what is wrong with the connection; empty while it stands."""
+        return self._words
+
+    @property
+    def spool_bytes(self) -> int:
+        """Return the bytes in the spool."""
+        return self._spool.size
+
+    @property
+    def limit_bytes(self) -> int:
+        """Return the bytes at which the provider has to wait."""
+        return self._spool.limit_bytes
+
     def _say(self, words: str) -> None:
         if words != self._words:
             self._words = words

@@ -73,6 +73,7 @@ class Spool:
         limit_bytes: `append` waits while more than this lies there.
 
     Attributes:
+        limit_bytes: As given.
         cursor: The provider's cursor after the last message; empty before the first.
         first, end: Position of the oldest message, and of the next one to come.
     """
@@ -84,7 +85,7 @@ class Spool:
             RunError: The folder cannot be used, or what lies there is damaged before its end.
         """
         self._folder = folder
-        self._limit = limit_bytes
+        self.limit_bytes = limit_bytes
         self._segment_bytes = max(64 << 10, min(SEGMENT_BYTES, limit_bytes // 4))
         self._changed = threading.Condition()
         self._segments: list[_Segment] = []
@@ -120,7 +121,7 @@ class Spool:
 
     def has_room(self) -> bool:
         """Say whether `append` may be called: what is received otherwise has nowhere to go."""
-        return self.size < self._limit
+        return self.size < self.limit_bytes
 
     def append(
         self, messages: Sequence[bytes], received_us: int, cursor: bytes, *, own: bool = False
