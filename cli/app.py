@@ -13,7 +13,7 @@ from oddspipe import __version__
 from oddspipe.core.errors import OddspipeError
 
 COMMANDS = (
-    "spec", "test", "plan", "schema", "run", "backtest", "feed", "verify", "odds",
+    "spec", "test", "plan", "schema", "run", "up", "backtest", "feed", "verify", "odds",
     "dlq", "list", "plugin", "new", "services",
 )  # fmt: skip
 """Modules of `oddspipe.cli`, in the order of the help; each has `register(app)`."""

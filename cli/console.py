@@ -77,7 +77,7 @@ def title(words: str) -> Text:
     return Text(words, style="bold")
 
 
-def note(message: str, *, style: str = "") -> None:
+def note(message: str | Text, *, style: str = "") -> None:
     """Print a line to standard error: progress and warnings, never results."""
     _ERR.print(message, style=style or None, markup=False, soft_wrap=True)
 

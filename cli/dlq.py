@@ -165,9 +165,9 @@ def replay(  # noqa: PLR0913 - one parameter an option
 
 def _plan(sport: str | None, spec: Path | None, platform: Path | None, env: str) -> "Plan":
     plan = plan_of(sport, spec, platform, env)
-    if plan.feed.protocol != "kafka":
+    if not plan.deployment.values.get("kafka"):
         raise UsageError(
-            f"{plan.sport}: its feed is no Kafka topic, so that its dead letters lie with the run",
+            f"environment {env!r} has no Kafka, so that dead letters lie with the run",
             hint="Leave --env out, or name the state folder with --state.",
         )
     return plan

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from oddspipe.cli import run_kafka, run_live, telemetry
+from oddspipe.cli import run_ingest, run_kafka, run_live, telemetry
+from oddspipe.cli.run_kafka import Stage
 from oddspipe.cli.sports import plan_of
 from oddspipe.core.errors import UsageError
 
@@ -119,6 +120,14 @@ def run(  # noqa: PLR0913 - one parameter an option
             help="Consumer group; the spec's, else oddspipe.<sport>.", rich_help_panel=KAFKA_PANEL
         ),
     ] = None,
+    stage: Annotated[
+        Stage,
+        typer.Option(
+            help="What this process does: ingest (a live feed to its raw topic), price (the feed's "
+            "topic to odds), publish (odds to sinks), or all of price and publish.",
+            rich_help_panel=KAFKA_PANEL,
+        ),
+    ] = Stage.ALL,
     slot: Annotated[
         int,
         typer.Option(
@@ -175,23 +184,27 @@ def run(  # noqa: PLR0913 - one parameter an option
     environment reads the feed from Kafka, odds, dead letters, state and position are committed
     together, and every start goes on where the group stood. What comes over a WebSocket or from
     Pub/Sub lies in a spool on the disk before it is read; every start goes on where the last one
-    stood. Exit codes: 0 done or stopped in order; 1 the spec has faults; 2 wrong usage; 3 a plug-in
-    is at fault; 4 the run could not go on; 130 interrupted twice.
+    stood. With --stage several processes share the work over Kafka; `oddspipe up` starts them.
+    Exit codes: 0 done or stopped in order; 1 the spec has faults; 2 wrong usage; 3 a plug-in is at
+    fault; 4 the run could not go on; 130 interrupted twice.
     """
     # Frames of a step have a few dozen rows: handing them to a pool costs a fifth of the step.
     os.environ.setdefault("POLARS_MAX_THREADS", "1")
-    for path in (report, odds_out):
-        if path is not None and not path.absolute().parent.is_dir():
-            raise UsageError(f"the folder of {path} does not exist")
+    _need_folders(report, odds_out)
     plan = plan_of(sport, spec, platform, env)
     wanted = None if sinks is None else tuple(s for s in sinks.split(",") if s and s != "none")
     if source is None:
         source = "replay" if data is not None else plan.deployment.source
-    if source == "kafka":
-        run_kafka.refuse_options(context)
-        result = run_kafka.run(
-            plan, group=group, slot=slot, until=until, sinks=wanted, listen=listen
-        )
+    if source == "kafka" or stage is not Stage.ALL:
+        if stage is Stage.INGEST:
+            result = run_ingest.run(
+                plan, context, state=state, fresh=fresh, until=until, listen=listen
+            )
+        else:
+            run_kafka.refuse_options(context)
+            result = run_kafka.run(
+                plan, stage=stage, group=group, slot=slot, until=until, sinks=wanted, listen=listen
+            )
         _save(result, report)
         return
     live_feed = source in run_live.PROTOCOLS
@@ -231,6 +244,13 @@ def run(  # noqa: PLR0913 - one parameter an option
     )
     _save(result, report)
     _end(result, odds_out)
+
+
+def _need_folders(*files: Path | None) -> None:
+    """Refuse files that could not be written at the end of the run."""
+    for path in files:
+        if path is not None and not path.absolute().parent.is_dir():
+            raise UsageError(f"the folder of {path} does not exist")
 
 
 def _save(result: dict[str, Any], report: Path | None) -> None:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Set as AbstractSet
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 import typer
@@ -25,12 +26,22 @@ KAFKA_OPTIONS: Final = frozenset(
         "until",
         "group",
         "slot",
+        "stage",
         "sinks",
         "report",
         "listen",
         "no_live",
     }
 )
+
+
+class Stage(StrEnum):
+    """What one process does of the work over Kafka."""
+
+    ALL = "all"
+    INGEST = "ingest"
+    PRICE = "price"
+    PUBLISH = "publish"
 
 
 def given_beside(context: typer.Context, taken: AbstractSet[str]) -> str:
@@ -62,6 +73,7 @@ def refuse_options(context: typer.Context) -> None:
 def run(  # noqa: PLR0913 - what the command was given
     plan: "Plan",
     *,
+    stage: Stage,
     group: str | None,
     slot: int,
     until: str | None,
@@ -82,10 +94,20 @@ def run(  # noqa: PLR0913 - what the command was given
         raise UsageError(f"--until {until!r}: a run over Kafka ends with --until idle only")
     stop = StopSwitch()
     stop.install()
-    made = assemble_kafka(plan, Slot(group, slot, IDLE_US if until else None), sinks)
+    made = assemble_kafka(
+        plan,
+        Slot(
+            group,
+            slot,
+            IDLE_US if until else None,
+            prices=stage is not Stage.PUBLISH,
+            publishes=stage is not Stage.PRICE,
+        ),
+        sinks,
+    )
     if made.made:
         console.note(f"topics made: {', '.join(made.made)}")
-    if made.not_fed:
+    if made.not_fed and stage is Stage.ALL:
         console.note(f"not written to over Kafka: {', '.join(made.not_fed)}")
     console.note(
         f"{plan.sport} worker {made.worker.name}: {made.topics.feed} at "
@@ -100,7 +122,7 @@ def run(  # noqa: PLR0913 - what the command was given
     finally:
         ended.set()
         teller.join()
-    _end(result)
+    _end(result, prices=made.prices)
     return result
 
 
@@ -113,13 +135,17 @@ def _tell(made: "KafkaRun", ended: threading.Event) -> None:
     while not ended.wait(LINE_S):
         seconds += LINE_S
         events, runner = made.runner.events, made.runner
-        parts = [
-            f"{seconds:6.1f} s",
+        work = [
             f"{events:,} events",
             f"{(events - before) / LINE_S:,.0f}/s",
             f"{made.counted.boards:,} boards",
             f"{len(runner.owned)} partitions",
             f"{runner.commits:,} commits",
+        ]
+        parts = [
+            f"{seconds:6.1f} s",
+            *(work if made.prices else ()),
+            *(f"{one.sink.name}: {one.written:,} messages" for one in made.publishers),
             f"{rss_mb():.0f} MB",
             f"taken up anew {runner.restarts} times" if runner.restarts else "",
             *(f"{one.sink.name}: {one.trouble}" for one in made.publishers if one.trouble),
@@ -128,7 +154,7 @@ def _tell(made: "KafkaRun", ended: threading.Event) -> None:
         before = events
 
 
-def _end(result: dict[str, Any]) -> None:
+def _end(result: dict[str, Any], *, prices: bool) -> None:
     """Print what happened, and what to try next."""
     from oddspipe.cli import console  # noqa: PLC0415 - as above
 
@@ -137,14 +163,17 @@ def _end(result: dict[str, Any]) -> None:
         + (f", {sink['behind']:,} behind: {sink['trouble']}" if sink["behind"] else "")
         for name, sink in result["sinks"].items()
     }
+    work = {
+        "events": f"{result['events_in']:,} in {result['seconds']:.1f} s, "
+        f"{result['events_per_second']:,.0f} a second; the books balance",
+        "odds": f"{result['odds_published']:,} boards, {result['commits']:,} transactions",
+        "partitions": ", ".join(result["partitions"]) or "none",
+        "rejects": ", ".join(f"{n} {c:,}" for n, c in result["rejects"].items()) or "none",
+    }
     console.show(
         console.facts(
             {
-                "events": f"{result['events_in']:,} in {result['seconds']:.1f} s, "
-                f"{result['events_per_second']:,.0f} a second; the books balance",
-                "odds": f"{result['odds_published']:,} boards, {result['commits']:,} transactions",
-                "partitions": ", ".join(result["partitions"]) or "none",
-                "rejects": ", ".join(f"{n} {c:,}" for n, c in result["rejects"].items()) or "none",
+                **(work if prices else {}),
                 **sinks,
                 "memory": f"{result['peak_rss_mb']:.0f} MB at most",
                 "plan": result["plan"],

@@ -8,7 +8,6 @@ import typer
 
 from oddspipe.cli.sports import plan_of
 from oddspipe.cli.state import Form
-from oddspipe.core.errors import UsageError
 
 if TYPE_CHECKING:
     from oddspipe.core.verify.compare import Findings
@@ -52,8 +51,6 @@ def verify(  # noqa: PLR0913 - one parameter an option
     from oddspipe.core.assemble_kafka import ledger_of, verifier_of  # noqa: PLC0415 - an extra's
 
     plan = plan_of(sport, spec, platform, env)
-    if plan.feed.protocol != "kafka":
-        raise UsageError(f"{plan.sport}: its feed is no Kafka topic; there is nothing to verify")
     ledger = ledger_of(plan)
     there = ledger if ledger.file.exists() else None
     checked = verifier_of(plan, group).check(there, self_test=self_test)

@@ -14,6 +14,7 @@ from oddspipe.core.adapters.kafka.ledger import Ledger
 from oddspipe.core.adapters.kafka.publisher import Publisher, drain
 from oddspipe.core.adapters.kafka.records import Topics, Worker, topic_configs
 from oddspipe.core.adapters.kafka.written import SportRecords
+from oddspipe.core.adapters.live.source import messages_of
 from oddspipe.core.assemble import model_of, origin_of, redis_of
 from oddspipe.core.clock import Clock, SystemClock
 from oddspipe.core.errors import UsageError
@@ -26,11 +27,13 @@ from oddspipe.core.runtime.meter import peak_rss_mb, rss_mb
 from oddspipe.core.runtime.pulse import Pulse
 from oddspipe.core.runtime.transactional import TransactionalRunner
 from oddspipe.core.runtime.watchdog import WatchedModel
+from oddspipe.core.stages.raw import RawMessages
 from oddspipe.core.verify.kafka import Pass, Verifier
 from oddspipe.ext.records import Rows
 
 DRAIN_S: Final = 30.0
 """Longest wait at the end for sinks that are behind; the next run goes on where they stand."""
+LOOK_S: Final = 0.1
 PUBLISHED: Final = ("redis",)
 """Kinds of sinks that are fed from the odds topic; partners read the topic itself."""
 IN_TRANSACTION: Final = {"dead_letters": "topic of dead letters", "partner_log": "odds topic"}
@@ -44,11 +47,15 @@ class Slot:
         group: Consumer group; the feed's or `oddspipe.<sport>` when left out.
         slot: Number of the worker in the group, from 0; stable over restarts.
         idle_us: End when nothing came for so long and all is drained; None to go on.
+        prices: Reads the feed and writes odds.
+        publishes: Brings the odds topic to sinks.
     """
 
     group: str | None = None
     slot: int = 0
     idle_us: int | None = None
+    prices: bool = True
+    publishes: bool = True
 
 
 class Counted:
@@ -93,6 +100,11 @@ class KafkaRun:
     _behind: dict[str, int]
     _seconds: float = 0.0
 
+    @property
+    def prices(self) -> bool:
+        """Whether it reads the feed, and does not only publish."""
+        return self._slot.prices
+
     def go(self, stop: StopSwitch) -> dict[str, Any]:
         """Run to the end and return the report.
 
@@ -103,13 +115,36 @@ class KafkaRun:
         for publisher in self.publishers:
             publisher.start()
         try:
-            self.runner.run(stop, idle_us=self._slot.idle_us)
+            if self._slot.prices:
+                self.runner.run(stop, idle_us=self._slot.idle_us)
+            else:
+                self._publish(stop)
             self._behind = drain(self.publishers, DRAIN_S, self._clock)
         finally:
             for publisher in self.publishers:
                 publisher.stop(DRAIN_S)
         self._seconds = (self._clock.monotonic_ns() - begun) / 1e9
         return self.report(stop)
+
+    def _publish(self, stop: StopSwitch) -> None:
+        """Wait until `stop` is turned, or until no sink is behind or was given anything for long.
+
+        Raises:
+            OddspipeError: A sink has ended for good.
+        """
+        before, since_ns = -1, self._clock.monotonic_ns()
+        while not stop.requested:
+            self.runner.beat_ns = now = self._clock.monotonic_ns()
+            for one in self.publishers:
+                if one.error is not None:
+                    raise one.error
+            written = sum(one.written for one in self.publishers)
+            if written != before:
+                before, since_ns = written, now
+            idle_us = self._slot.idle_us
+            if idle_us is not None and now - since_ns > idle_us * 1000:
+                return
+            self._clock.sleep(LOOK_S)
 
     def report(self, stop: StopSwitch) -> dict[str, Any]:
         """Return the report as JSON values; the books are of the partitions held at the end."""
@@ -172,16 +207,16 @@ def assemble_kafka(
     """
     clock = clock or SystemClock()
     cluster = cluster_of(plan)
-    topics = Topics.of(plan.sport, plan.feed.options["topic"])
+    topics = topics_of(plan)
     worker = Worker(cluster, group_of(plan, slot.group), slot.slot)
     model = WatchedModel(model_of(plan))
-    fed, not_fed = _fed(plan, sinks)
+    fed, not_fed = _fed(plan, sinks if slot.publishes else ())
     wanted: Mapping[str, Mapping[str, str]] = {topics.feed: {}, **topic_configs(topics)}
-    made = make_topics(cluster, wanted, plan.feed.partitions)
+    made = make_topics(cluster, wanted, plan.feed.partitions) if slot.prices else []
     counted = Counted(SportRecords(topics, origin_of(plan), formats_of(plan), letters_of(plan)))
     runner = TransactionalRunner(
         KafkaLog(worker, topics),
-        lambda: PartitionChain(plan, model),
+        lambda: _chain(plan, model),
         lambda: Pulse(plan.kinds, plan.odds.at_once),
         counted,
         logic=plan.logic_digest,
@@ -196,6 +231,17 @@ def assemble_kafka(
     return KafkaRun(
         plan, topics, worker, runner, publishers, counted, made, not_fed, slot, clock, {}
     )
+
+
+def topics_of(plan: Plan) -> Topics:
+    """Return the names of a sport's topics."""
+    return Topics.of(plan.sport, plan.feed.options.get("topic"))
+
+
+def _chain(plan: Plan, model: WatchedModel) -> PartitionChain:
+    """Make the stages of one partition; the provider's own messages are made events first."""
+    read = None if plan.feed.format == "event" else RawMessages(messages_of(plan)).events
+    return PartitionChain(plan, model, read=read)
 
 
 def _fed(plan: Plan, wanted: tuple[str, ...] | None) -> tuple[list[str], list[str]]:
@@ -238,11 +284,9 @@ def verifier_of(plan: Plan, group: str | None) -> Verifier:
         UsageError: The environment names no cluster.
         PluginError: The model does not load.
     """
-    topics = Topics.of(plan.sport, plan.feed.options["topic"])
+    topics = topics_of(plan)
     model = WatchedModel(model_of(plan))
-    work = Pass(
-        lambda: PartitionChain(plan, model), origin_of(plan), formats_of(plan), letters_of(plan)
-    )
+    work = Pass(lambda: _chain(plan, model), origin_of(plan), formats_of(plan), letters_of(plan))
     return Verifier(cluster_of(plan), topics, plan.feed.partitions, group_of(plan, group), work)
 
 
@@ -254,7 +298,7 @@ def dead_letters_of(plan: Plan) -> DeadLetterTopic:
         RunError: The cluster does not answer.
     """
     cluster = cluster_of(plan)
-    topics = Topics.of(plan.sport, plan.feed.options["topic"])
+    topics = topics_of(plan)
     make_topics(cluster, {topics.dead_letters: {}}, plan.feed.partitions)
     found = DeadLetterTopic(cluster, topics, plan.feed.partitions)
     make_topics(cluster, {found.marks: {"cleanup.policy": "compact"}}, 1)
@@ -263,7 +307,7 @@ def dead_letters_of(plan: Plan) -> DeadLetterTopic:
 
 def ledger_of(plan: Plan) -> Ledger:
     """Return the ledger of the feed that is served in this environment."""
-    return Ledger(_state(plan) / "feeds" / plan.feed.options["topic"])
+    return Ledger(_state(plan) / "feeds" / topics_of(plan).feed)
 
 
 def feed_server_of(plan: Plan) -> FeedServer:
@@ -273,7 +317,7 @@ def feed_server_of(plan: Plan) -> FeedServer:
         UsageError: The environment names no cluster.
         RunError: The cluster does not answer.
     """
-    topic = plan.feed.options["topic"]
+    topic = topics_of(plan).feed
     cluster, partitions = cluster_of(plan), plan.feed.partitions
     make_topics(cluster, {topic: {}}, partitions)
     return FeedServer(cluster, topic, Placed(plan, partitions), ledger_of(plan))

@@ -29,9 +29,24 @@ def live_source_of(plan: Plan, folder: StateFolder, clock: Clock) -> LiveSource:
         UsageError: The feed's protocol is not received.
         RunError: The spool cannot be used.
     """
-    receiver = _RECEIVERS[plan.feed.protocol](plan)
+    receiver = receiver_of(plan)
     spool = Spool(folder.path / SPOOL_FOLDER, plan.feed.options["spill"])
     return LiveSource(plan, receiver, spool, folder.kept, clock)
+
+
+def receiver_of(plan: Plan) -> Receiver:
+    """Return what receives the sport's feed.
+
+    Raises:
+        UsageError: Its protocol is none that is received.
+    """
+    make = _RECEIVERS.get(plan.feed.protocol)
+    if make is None:
+        raise UsageError(
+            f"{plan.sport}: a feed by {plan.feed.protocol} is not received",
+            hint=f"What is: {', '.join(_RECEIVERS)}. A Kafka feed is read as it is.",
+        )
+    return make(plan)
 
 
 def push_server_of(plan: Plan, clock: Clock) -> "PushServer":

@@ -6,7 +6,7 @@ layout for all makes a gather, a held row and a snapshot one operation each, and
 any column without a copy.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -84,6 +84,27 @@ class Payloads:
             ends,
             np.asarray(ingest_us, np.int64),
             np.arange(first_position, first_position + len(payloads), dtype=np.int64),
+        )
+
+    @staticmethod
+    def joined(parts: "Sequence[Payloads]") -> "Payloads":
+        """Return payloads that follow each other as one, with one buffer; none may be empty."""
+        spans = [(int(part.starts.min()), int(part.ends.max())) for part in parts]
+        sizes = [high - low for low, high in spans]
+        moved = np.cumsum([0, *sizes])[:-1] - [low for low, _ in spans]
+        unmapped: dict[int, str] = {}
+        for part in parts:
+            unmapped |= part.unmapped
+        cut = [part.data[low:high] for part, (low, high) in zip(parts, spans, strict=True)]
+        return Payloads(
+            np.concatenate(cut),
+            np.concatenate([part.starts + by for part, by in zip(parts, moved, strict=True)]),
+            np.concatenate([part.ends + by for part, by in zip(parts, moved, strict=True)]),
+            np.concatenate([part.ingest_us for part in parts]),
+            np.concatenate([part.positions for part in parts]),
+            parts[0].arrived_ns,
+            parts[-1].token,
+            unmapped,
         )
 
 

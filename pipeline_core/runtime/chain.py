@@ -1,6 +1,6 @@
 """The stages of one partition, from payloads to an output."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from oddspipe.core.batch.batch import Payloads
 from oddspipe.core.batch.layout import GAME_ID
@@ -36,15 +36,23 @@ class PartitionChain:
         plan: The plan.
         model: The plan's model, or what watches over it.
         watch: Is shown what the model is asked.
+        read: Makes events of what comes, where it is not events yet.
     """
 
-    def __init__(self, plan: Plan, model: Prices, watch: Watch | None = None) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        model: Prices,
+        watch: Watch | None = None,
+        read: Callable[[Payloads], Payloads] | None = None,
+    ) -> None:
         """Compile every stage.
 
         Raises:
             SpecError: SQL of the plan has a fault.
             OddsError: The plan's markets cannot be made.
         """
+        self._read = read
         self._normalise = Normalise(
             plan.layout, plan.kinds, plan.rules, max_payload_bytes=plan.max_payload_bytes
         )
@@ -54,6 +62,8 @@ class PartitionChain:
 
     def step(self, payloads: Payloads) -> Output:
         """Put payloads through every stage."""
+        if self._read is not None:
+            payloads = self._read(payloads)
         decoded, status, refused = self._normalise.step(payloads)
         ordered, turned_away = self._order.step(decoded, status)
         priced = self._price.step(ordered)

@@ -38,24 +38,7 @@ def joined(steps: Sequence[Step]) -> Step:
     """Return steps that follow each other as one, with one buffer."""
     if len(steps) == 1:
         return steps[0]
-    parts = [step.payloads for step in steps]
-    spans = [(int(part.starts.min()), int(part.ends.max())) for part in parts]
-    moved = np.cumsum([0, *(high - low for low, high in spans)])[:-1] - [low for low, _ in spans]
-    unmapped: dict[int, str] = {}
-    for part in parts:
-        unmapped |= part.unmapped
-    payloads = Payloads(
-        np.concatenate(
-            [part.data[low:high] for part, (low, high) in zip(parts, spans, strict=True)]
-        ),
-        np.concatenate([part.starts + by for part, by in zip(parts, moved, strict=True)]),
-        np.concatenate([part.ends + by for part, by in zip(parts, moved, strict=True)]),
-        np.concatenate([part.ingest_us for part in parts]),
-        np.concatenate([part.positions for part in parts]),
-        parts[0].arrived_ns,
-        parts[-1].token,
-        unmapped,
-    )
+    payloads = Payloads.joined([step.payloads for step in steps])
     return Step(payloads, steps[-1].whole, tuple(a for step in steps for a in step.arrivals))
 
 

@@ -13,7 +13,8 @@ from oddspipe.core.runtime.pulse import Pulse
 from oddspipe.core.stages.protocol import Account
 
 if TYPE_CHECKING:
-    from oddspipe.core.assemble_kafka import KafkaRun  # its client is an extra's
+    from oddspipe.core.assemble_ingest import IngestRun  # its client is an extra's
+    from oddspipe.core.assemble_kafka import KafkaRun
 
 STUCK_S = 60.0
 """A loop that was not seen at work for so long hangs; a step takes milliseconds."""
@@ -134,6 +135,28 @@ def of_kafka(run: "KafkaRun", clock: Clock) -> Reading:
         commits=runner.commits,
         restarts=runner.restarts,
         troubles=_troubles(sinks, ""),
+    )
+
+
+def of_ingest(run: "IngestRun", clock: Clock) -> Reading:
+    """Read the ingest of a live feed."""
+    ingest = run.ingest
+    live = _live(run.source)
+    brokers = [f"brokers: {ingest.trouble}"] if ingest.trouble else []
+    return Reading(
+        "running" if ingest.beat_ns else "starting",
+        _stuck(ingest.beat_ns, clock),
+        ingest.sent,
+        0,
+        0,
+        {},
+        [],
+        {0: ingest.committed},
+        [],
+        commits=ingest.commits,
+        restarts=ingest.restarts,
+        live=live,
+        troubles=[*_troubles([], live.trouble if live else ""), *brokers],
     )
 
 

@@ -6,6 +6,7 @@ failed is ever read, and a record of one that was committed cannot be missing.
 
 from collections.abc import Callable, Sequence
 from typing import Any, Final
+from zlib import crc32
 
 import numpy as np
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
@@ -27,9 +28,18 @@ CALL_S: Final = 20.0
 
 
 class Placed:
-    """Say to which partition each payload goes: the games in turn, timers to all of them."""
+    """Say to which partition each payload goes; timers go to all of them.
 
-    def __init__(self, plan: Plan, partitions: int) -> None:
+    Args:
+        plan: The plan.
+        partitions: How many there are.
+        by_name: Place a game by the CRC-32 of its name, which stays over restarts; else the games
+            in turn, which spreads them best.
+    """
+
+    def __init__(self, plan: Plan, partitions: int, *, by_name: bool = False) -> None:
+        self._by_name = by_name
+        self._places = np.empty(0, np.int64)
         self._normalise = Normalise(
             plan.layout, plan.kinds, max_payload_bytes=plan.max_payload_bytes
         )
@@ -45,14 +55,23 @@ class Placed:
         named = (batch.present >> np.uint64(GAME_ID)).astype(np.int64) & 1 > 0
         timer = np.isin(batch.words[KIND], self._timers) & ~named
         game = np.where(named, batch.words[GAME_ID], -1)
-        to = np.where(named, game % self.partitions, 0)
         names = self._names(self._normalise.strings[GAME_ID])
+        to = np.where(named, self._place(game), 0)
         found = []
         for partition in range(self.partitions):
             rows = np.flatnonzero((to == partition) | timer)
             if len(rows):
                 found.append((partition, rows, _keys(names, game[rows])))
         return found
+
+    def _place(self, game: NDArray[np.int64]) -> NDArray[np.int64]:
+        if not self._by_name:
+            return game % self.partitions
+        names = self._normalise.strings[GAME_ID]
+        if len(names) > len(self._places):
+            fresh = [crc32(name.encode()) % self.partitions for name in names[len(self._places) :]]
+            self._places = np.append(self._places, np.array(fresh, np.int64))
+        return self._places[game] if len(self._places) else np.zeros_like(game)
 
     def _names(self, names: Sequence[str]) -> Spans:
         return Spans.of([name.encode() for name in names])

@@ -36,13 +36,24 @@ class Topics:
     snapshots: str
 
     @staticmethod
-    def of(sport: str, feed: str) -> "Topics":
-        """Name the topics of a sport.
+    def of(sport: str, feed: str | None) -> "Topics":
+        """Name the topics of a sport; without a feed on Kafka, its raw topic stands for it.
 
         >>> Topics.of("nfl", "nfl.feed.v1").odds
         'nfl.odds.v1'
         """
-        return Topics(feed, f"{sport}.odds.v1", f"{sport}.dlq", f"{sport}.snapshots")
+        return Topics(
+            feed or f"{sport}.raw.v1", f"{sport}.odds.v1", f"{sport}.dlq", f"{sport}.snapshots"
+        )
+
+
+def ingest_topic(sport: str) -> str:
+    """Return the topic that holds how far a live feed has been brought.
+
+    >>> ingest_topic("nba")
+    'nba.ingest'
+    """
+    return f"{sport}.ingest"
 
 
 @dataclass(frozen=True, slots=True)

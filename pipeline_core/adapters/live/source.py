@@ -18,6 +18,7 @@ from oddspipe.core.names import Kind
 from oddspipe.core.plan.model import Plan
 from oddspipe.core.ports.receiver import Receiver
 from oddspipe.core.stages.messages import JsonMessages
+from oddspipe.core.stages.raw import as_ours
 
 TICK_US: Final = 1_000_000
 """When nothing arrives for so long, a tick says that time passed."""
@@ -36,12 +37,20 @@ class LiveSource:
         receiver: Receives the feed.
         spool: Where it goes first.
         kept: Returns the position from which a restart would read: what lies before may go.
+        raw: Give the messages as they came, for a raw topic, and not as events.
     """
 
     finite: Final = False
 
-    def __init__(
-        self, plan: Plan, receiver: Receiver, spool: Spool, kept: Callable[[], int], clock: Clock
+    def __init__(  # noqa: PLR0913 - what it stands between
+        self,
+        plan: Plan,
+        receiver: Receiver,
+        spool: Spool,
+        kept: Callable[[], int],
+        clock: Clock,
+        *,
+        raw: bool = False,
     ) -> None:
         """Compile the mapping.
 
@@ -65,17 +74,8 @@ class LiveSource:
         self._reached = not receiver.tells
         self._encoder = Encoder(plan.layout)
         self._columns = len(plan.layout)
-        try:
-            self._messages = (
-                None
-                if plan.feed.format == "event"
-                else JsonMessages.of_feed(
-                    plan.feed, plan.layout, plan.kinds,
-                    schema_version=plan.schema_version, max_payload_bytes=plan.max_payload_bytes,
-                )
-            )  # fmt: skip
-        except SpecError as error:
-            raise RunError(f"{plan.sport}: {error.message}", hint=error.hint) from error
+        self._raw = raw
+        self._messages = messages_of(plan)
 
     # What the runner asks for.
 
@@ -221,11 +221,37 @@ class LiveSource:
             block.received_us,
             np.arange(block.first, block.first + count, dtype=np.int64),
             arrived_ns=self._clock.monotonic_ns(),
+            token=block.cursor if self._raw else b"",
         )
+        if self._raw:
+            return _marked(given) if block.own else given
         if block.own or self._messages is None:
             return given
-        made = self._messages.events(given, delay_us=None)
-        return replace(made, arrived_ns=given.arrived_ns)
+        return replace(self._messages.events(given), arrived_ns=given.arrived_ns)
+
+
+def messages_of(plan: Plan) -> JsonMessages | None:
+    """Return what reads the provider's messages; None where they are events already.
+
+    Raises:
+        RunError: The feed's mapping has a fault.
+    """
+    if plan.feed.format == "event":
+        return None
+    try:
+        return JsonMessages.of_feed(
+            plan.feed, plan.layout, plan.kinds,
+            schema_version=plan.schema_version, max_payload_bytes=plan.max_payload_bytes,
+        )  # fmt: skip
+    except SpecError as error:
+        raise RunError(f"{plan.sport}: {error.message}", hint=error.hint) from error
+
+
+def _marked(given: Payloads) -> Payloads:
+    """Return our own events as they stand in a raw topic."""
+    texts = [as_ours(given.bytes_at(row)) for row in range(len(given))]
+    made = Payloads.of(texts, ingest_us=given.ingest_us)
+    return replace(given, data=made.data, starts=made.starts, ends=made.ends)
 
 
 def _none() -> Payloads:

@@ -37,6 +37,7 @@ class Block(NamedTuple):
         received_us: When each was received, shape (n,).
         data: Their bytes end to end.
         starts, ends: Where each lies in `data`, shape (n,).
+        cursor: The provider's cursor after them.
     """
 
     first: int
@@ -45,12 +46,13 @@ class Block(NamedTuple):
     data: NDArray[np.uint8]
     starts: NDArray[np.int64]
     ends: NDArray[np.int64]
+    cursor: bytes = b""
 
     def part(self, skip: int) -> "Block":
         """Return it without its first `skip` messages."""
         return Block(
             self.first + skip, self.own, self.received_us[skip:], self.data, self.starts[skip:],
-            self.ends[skip:],
+            self.ends[skip:], self.cursor,
         )  # fmt: skip
 
 
@@ -190,6 +192,11 @@ class Spool:
                 self._segments.pop(0).path.unlink(missing_ok=True)
             self._changed.notify_all()
 
+    def begin_after(self, cursor: bytes) -> None:
+        """Say where the provider's messages go on, of a spool that has taken none yet."""
+        if self.end == 0:
+            self.cursor = cursor
+
     def close(self) -> None:
         """Close the file; who waits in `read` returns."""
         with self._changed:
@@ -234,7 +241,7 @@ class Spool:
             segment.batches.append((block.first, segment.size))
             segment.count += len(block.starts)
             segment.size += length
-            self.cursor = _cursor(path, segment.batches[-1][1])
+            self.cursor = block.cursor
         self._segments.append(segment)
 
 
@@ -261,7 +268,9 @@ def _batch(path: Path, offset: int, first: int) -> tuple[Block, int]:
                     lengths = np.frombuffer(body, np.uint32, count, cursor + 8 * count)
                     ends = np.cumsum(lengths, dtype=np.int64)
                     data = np.frombuffer(body, np.uint8, size, cursor + _ROW * count)
-                    block = Block(first, bool(own), times, data, ends - lengths, ends)
+                    block = Block(
+                        first, bool(own), times, data, ends - lengths, ends, body[:cursor]
+                    )
                     return block, _HEAD_BYTES + length
     except OSError as error:
         raise RunError(f"{path}: cannot be read: {error.strerror}") from error
@@ -292,10 +301,3 @@ def _keep_names(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _cursor(path: Path, offset: int) -> bytes:
-    with path.open("rb") as file:
-        file.seek(offset)
-        *_, length = _FRONT.unpack_from(file.read(_HEAD_BYTES))
-        return file.read(length)

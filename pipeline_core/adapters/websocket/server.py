@@ -61,7 +61,8 @@ class PushServer:
         self._clock = clock
         self._changed = threading.Condition()
         self._messages: list[bytes] = []
-        self._gone = 0
+        # Cursors of a server that is started again lie above those of the one before.
+        self._first = self._gone = clock.now_us() // 1000
         self._server: Server | None = None
         self._stopping = False
 
@@ -69,6 +70,11 @@ class PushServer:
     def place(self) -> str:
         """Return where it is served."""
         return self.url
+
+    @property
+    def _end(self) -> int:
+        """Return the cursor of the newest message."""
+        return self._first + self.sent
 
     def stop(self) -> None:
         """Stop listening, and leave every subscriber."""
@@ -116,7 +122,7 @@ class PushServer:
             for message in made:
                 self.sent += 1
                 if self._cursor is not None:
-                    message[self._cursor] = self.sent
+                    message[self._cursor] = self._end
                 self._messages.append(self._provider.encode(message))
             extra = len(self._messages) - KEPT
             if extra > 0:
@@ -133,7 +139,10 @@ class PushServer:
             return
 
     def _subscribed(self, connection: ServerConnection) -> int | None:
-        """Return how many messages the subscriber has already; None if it may have none."""
+        """Return the cursor up to which the subscriber has all; None if it may have none.
+
+        Who comes with a cursor of an earlier server gets what this one has.
+        """
         if self._subscribe is None:
             return self._gone
         try:
@@ -145,7 +154,9 @@ class PushServer:
             words.get(name) != value for name, value in self._subscribe.items()
         )
         at = words.get(self._cursor, self._gone) if not wrong and self._cursor else self._gone
-        if wrong or not isinstance(at, int) or not self._gone <= at <= self.sent:
+        if isinstance(at, int) and at < self._first:
+            at = self._gone
+        if wrong or not isinstance(at, int) or not self._gone <= at <= self._end:
             connection.close(POLICY, "no such subscription, or the cursor is not kept any more")
             return None
         return at
@@ -153,7 +164,7 @@ class PushServer:
     def _push(self, connection: ServerConnection, at: int) -> None:
         while True:
             with self._changed:
-                while self.sent <= at:
+                while self._end <= at:
                     self._changed.wait(LOOK_S)
                     if self._stopping or connection.protocol.state is not State.OPEN:
                         return
