@@ -14,7 +14,7 @@ from oddspipe.core.errors import OddspipeError
 
 COMMANDS = (
     "spec", "test", "plan", "schema", "run", "up", "backtest", "feed", "verify", "odds",
-    "dlq", "list", "plugin", "new", "services",
+    "dlq", "list", "plugin", "new", "services", "render_infra",
 )  # fmt: skip
 """Modules of `oddspipe.cli`, in the order of the help; each has `register(app)`."""
 

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from oddspipe.core.adapters.dead_letters import DeadLetters
 from oddspipe.core.adapters.odds_digest import OddsDigest
@@ -18,6 +19,7 @@ from oddspipe.core.adapters.places import (
     REDIS_FOLDER,
     SEGMENTS_FOLDER,
 )
+from oddspipe.core.adapters.secrets import secret
 from oddspipe.core.adapters.state_folder import RunFacts, StateFolder
 from oddspipe.core.clock import Clock, SystemClock, process_started_ns
 from oddspipe.core.errors import OddspipeError, PluginError, RunError, StateError, UsageError
@@ -367,13 +369,29 @@ def sinks_of(plan: Plan, folder: Path, settings: Settings) -> list[Sink]:
     return sinks
 
 
+def with_login(url: str, place: Mapping[str, Any]) -> str:
+    """Return an address with the name and password that an environment gives for it.
+
+    >>> with_login("redis://cache:6379/0", {})
+    'redis://cache:6379/0'
+
+    Raises:
+        RunError: The password cannot be read.
+    """
+    if not url or not place.get("password"):
+        return url
+    scheme, _, rest = url.partition("://")
+    word = quote(secret(str(place["password"])), safe="")
+    return f"{scheme}://{quote(place.get('username') or '', safe='')}:{word}@{rest}"
+
+
 def redis_of(plan: Plan, sink: SinkPlan, folder: Path) -> Sink:
     """Make the sink that keeps current odds in Redis; an embedded server lies below `folder`."""
     from oddspipe.core.adapters.redis.client import Lifetimes, RedisCurrent  # noqa: PLC0415
     from oddspipe.core.adapters.redis.embedded import EmbeddedRedis  # noqa: PLC0415
 
     place = plan.deployment.values.get("redis") or {}
-    url = sink.options.get("url") or place.get("url") or ""
+    url = with_login(str(sink.options.get("url") or place.get("url") or ""), place)
     stale = plan.odds.stale_after_us
     lifetimes = Lifetimes(
         ttl_us=sink.options["ttl"],

@@ -68,14 +68,31 @@ def plan_for(
         PluginError: The model does not load.
     """
     place = read_platform(platform, environ=environ)
-    if environment not in place.environments:
-        raise UsageError(
-            f"there is no environment {environment!r}", hint=near(environment, place.environments)
-        )
+    return plans_for(sport, place, [environment], environ=environ)[environment]
+
+
+def plans_for(
+    sport: str | Path,
+    platform: PlatformSpec,
+    environments: Iterable[str],
+    *,
+    environ: Mapping[str, str] | None = None,
+) -> dict[str, Plan]:
+    """Read and check a sport once, and resolve it for several environments.
+
+    Raises:
+        OddspipeError: As for `plan_for`.
+    """
+    wanted = list(environments)
+    for name in wanted:
+        if name not in platform.environments:
+            raise UsageError(
+                f"there is no environment {name!r}", hint=near(name, platform.environments)
+            )
     from oddspipe.core.plan.resolve import planned  # noqa: PLC0415 - loads Polars
 
-    read = read_spec(find_spec(sport), place, environ=environ)
-    return planned(_sound(read), place, environment)
+    spec = _sound(read_spec(find_spec(sport), platform, environ=environ))
+    return {name: planned(spec, platform, name) for name in wanted}
 
 
 def read_spec(

@@ -29,6 +29,8 @@ class RedisEndpoint(Part):
     """Start one with the run."""
     url: Endpoint | None = Field(default=None, examples=["redis://cache:6379/0"])
     """Address of one that runs already."""
+    username: Text | None = None
+    """Name to log in with; the default user when left out."""
     password: SecretRef | None = None
     """Password, by reference only."""
 
@@ -66,6 +68,31 @@ class PartnersEndpoint(Part):
     """Folder below the state folder, a file a partner."""
 
 
+class InfraSpec(Part):
+    """What the infrastructure of an environment is sized by; `oddspipe render-infra` writes it."""
+
+    least: Count = 2
+    """Workers of a sport while games are on; two stand in for each other."""
+    idle: Count = 1
+    """Workers of a sport while none are."""
+    headroom: Annotated[Number, Field(ge=1)] = 2.0
+    """Times the peak rate that workers are sized for."""
+    node_boot: PositiveDuration = 300_000_000
+    """From asking for a node until pods run on it."""
+    brokers: Count = 3
+    """Brokers of the cluster; partitions should be a multiple."""
+    odds_kept: PositiveDuration = 604_800_000_000
+    """How long odds stay on their topic."""
+    network: Text = "10.0.0.0/16"
+    """Addresses of the brokers, caches and databases (CIDR)."""
+    storage_class: Text = "gp3"
+    """Kind of disk of a spool."""
+    repository: Text = "https://git.example.com/odds.git"
+    """Where Argo CD finds what is rendered."""
+    revision: Text = "main"
+    """Branch, tag or commit of it."""
+
+
 class EnvironmentSpec(Part):
     """One place where the pipeline runs."""
 
@@ -91,6 +118,8 @@ class EnvironmentSpec(Part):
     """Cloud account."""
     region: Endpoint | None = None
     """Cloud region."""
+    infra: InfraSpec | None = None
+    """What its infrastructure is sized by; without it none is rendered."""
 
 
 class SlaSpec(Part):

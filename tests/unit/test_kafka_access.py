@@ -10,13 +10,11 @@ from tests.run_cases import PLAN, noisy_feed
 
 pytest.importorskip("confluent_kafka", reason="confluent-kafka is in the extra 'kafka'")
 
-from oddspipe.core.adapters.kafka.access import (
-    SECRETS,
-    cluster_of,
-    login_settings,
-)
+from oddspipe.core.adapters.kafka.access import cluster_of, login_settings
 from oddspipe.core.adapters.kafka.published import output_of, read_message
 from oddspipe.core.adapters.partner_messages import Origin, messages
+from oddspipe.core.adapters.secrets import SECRETS
+from oddspipe.core.assemble import with_login
 from oddspipe.core.batch.batch import Payloads
 from oddspipe.core.errors import RunError, StateError, UsageError
 from oddspipe.core.parts import Deployment
@@ -103,3 +101,14 @@ def test_odds_read_back_from_their_messages_are_those_that_were_written() -> Non
 def test_what_is_no_message_of_ours_is_told_with_its_place() -> None:
     with pytest.raises(StateError, match=r"odds \[3\] 17 is no odds message"):
         read_message(b"{}", "odds [3] 17")
+
+
+def test_a_cache_is_reached_with_the_password_of_its_secret(monkeypatch, tmp_path):
+    monkeypatch.setenv(SECRETS, str(tmp_path))
+    place = {"username": "odds", "password": "{secret: redis/odds#password}"}
+    with pytest.raises(RunError, match="redis/odds#password cannot be read"):
+        with_login("rediss://cache:6379/0", place)
+    (tmp_path / "redis" / "odds").mkdir(parents=True)
+    (tmp_path / "redis" / "odds" / "password").write_text("a/b@c\n")
+    url = with_login("rediss://cache:6379/0", place)
+    assert url == "rediss://odds:a%2Fb%40c@cache:6379/0"

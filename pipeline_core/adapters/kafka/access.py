@@ -1,25 +1,19 @@
 """How a cluster is reached: addresses, login, and topics that are made where they are missing."""
 
-import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from oddspipe.core.adapters.secrets import secret
 from oddspipe.core.errors import RunError, UsageError
 from oddspipe.core.plan.model import Plan
 
 ANSWER_S: Final = 8.0
 """Longest wait for an answer about topics."""
-SECRETS: Final = "ODDSPIPE_SECRETS"
-"""Environment variable with the folder of mounted secrets, a file `path/key` each."""
-SECRETS_FOLDER: Final = "/run/secrets"
-_SECRET = re.compile(r"\{secret: ([^#]+)#([^#]+)\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,26 +92,6 @@ def login_settings(security: Mapping[str, Any]) -> dict[str, str]:
         "sasl.username": str(name),
         "sasl.password": secret(str(password)),
     }
-
-
-def secret(reference: str) -> str:
-    """Return the value behind `{secret: path#key}`: the file `path/key` of the secrets' folder.
-
-    Raises:
-        RunError: There is no such file.
-    """
-    found = _SECRET.fullmatch(reference)
-    if found is None:
-        raise RunError(f"{reference!r} is no reference to a secret")
-    path, key = found.groups()
-    file = Path(os.environ.get(SECRETS, SECRETS_FOLDER), path, key)
-    try:
-        return file.read_text().rstrip("\n")
-    except OSError as error:
-        raise RunError(
-            f"the secret {path}#{key} cannot be read: {error.strerror or error}",
-            hint=f"Mount it as {file}, or name another folder by {SECRETS}.",
-        ) from error
 
 
 def make_topics(

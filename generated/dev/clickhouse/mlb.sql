@@ -1,0 +1,127 @@
+-- Rendered by oddspipe 0.1.0 from sports/mlb.yaml.
+-- Do not edit: change the spec and run `oddspipe render-infra`.
+
+CREATE DATABASE IF NOT EXISTS oddspipe;
+
+USE oddspipe;
+
+CREATE TABLE IF NOT EXISTS mlb_events (
+    `number` UInt64,
+    `event_id` String,
+    `revision` UInt32,
+    `game_id` LowCardinality(String),
+    `sequence` UInt64,
+    `event_time` DateTime64(6, 'UTC'),
+    `ingest_time` DateTime64(6, 'UTC'),
+    `kind` LowCardinality(String),
+    `period` Nullable(UInt32),
+    `clock` Nullable(UInt32),
+    `home_score` Nullable(UInt32),
+    `away_score` Nullable(UInt32),
+    `player_id` LowCardinality(Nullable(String)),
+    `value` Nullable(Float64),
+    `trace` Nullable(String),
+    `schema_version` Nullable(UInt32),
+    `half` LowCardinality(Nullable(String)),
+    `outs` Nullable(UInt32),
+    `bases` Nullable(UInt32),
+    `balls` Nullable(UInt32),
+    `strikes` Nullable(UInt32),
+    `sched_innings` Nullable(UInt32),
+    `result` LowCardinality(Nullable(String)),
+    `run_line` Nullable(Float64),
+    `total_line` Nullable(Float64),
+    `extra_runner` Nullable(UInt32),
+    `home_chance` Nullable(Float64),
+    `rated_chance` Nullable(Float64),
+    `rated_total` Nullable(Float64),
+    `late` Bool,
+    `after_gap` Bool
+) ENGINE = MergeTree
+ORDER BY (game_id, number)
+TTL toDateTime(event_time) + INTERVAL 90 DAY
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
+
+CREATE TABLE IF NOT EXISTS mlb_tracking_by_second (
+    `number` UInt64,
+    `game_id` LowCardinality(String),
+    `second` DateTime('UTC'),
+    `count` UInt64,
+    `total` Float64,
+    `low` Float64,
+    `high` Float64
+) ENGINE = MergeTree
+ORDER BY (game_id, second)
+TTL toDateTime(second) + INTERVAL 90 DAY
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
+
+CREATE TABLE IF NOT EXISTS mlb_odds_history (
+    `number` UInt64,
+    `game_id` LowCardinality(String),
+    `odds_sequence` UInt64,
+    `cause_sequence` UInt64,
+    `cause_kind` UInt32,
+    `cause_number` UInt64,
+    `event_time` DateTime64(6, 'UTC'),
+    `as_of` DateTime64(6, 'UTC'),
+    `oldest_ingest` DateTime64(6, 'UTC'),
+    `reason` LowCardinality(String),
+    `home_score` Int64,
+    `away_score` Int64,
+    `period` Int64,
+    `scope` LowCardinality(String),
+    `market` LowCardinality(String),
+    `line` Nullable(Float64),
+    `is_main` Bool,
+    `side` LowCardinality(String),
+    `status` LowCardinality(String),
+    `p_fair` Float64,
+    `p_push` Float64,
+    `p_booked` Float64,
+    `decimal` Nullable(Float64),
+    `plan` LowCardinality(String)
+) ENGINE = ReplacingMergeTree
+ORDER BY (game_id, scope, market, odds_sequence, side)
+TTL toDateTime(event_time) + INTERVAL 90 DAY
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
+
+CREATE VIEW IF NOT EXISTS mlb_odds_latest AS
+SELECT * FROM mlb_odds_history
+WHERE (game_id, scope, market, odds_sequence) IN (SELECT game_id, scope, market, max(odds_sequence) FROM mlb_odds_history GROUP BY game_id, scope, market);
+
+CREATE TABLE IF NOT EXISTS mlb_odds_queue (message String)
+ENGINE = Kafka SETTINGS
+    kafka_broker_list = 'localhost:9092',
+    kafka_topic_list = 'mlb.odds.v1',
+    kafka_group_name = 'clickhouse.mlb',
+    kafka_format = 'RawBLOB',
+    kafka_handle_error_mode = 'stream',
+    kafka_flush_interval_ms = 1000;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS mlb_odds_from_topic
+TO mlb_odds_history AS SELECT
+    JSONExtractUInt(message, 'number') AS number,
+    JSONExtractString(message, 'game') AS game_id,
+    JSONExtractUInt(message, 'seq') AS odds_sequence,
+    JSONExtractUInt(message, 'cause', 'seq') AS cause_sequence,
+    JSONExtractUInt(message, 'cause', 'kind') AS cause_kind,
+    JSONExtractUInt(message, 'cause', 'number') AS cause_number,
+    parseDateTime64BestEffort(JSONExtractString(message, 'source_event_at'), 6, 'UTC') AS event_time,
+    parseDateTime64BestEffort(JSONExtractString(message, 'as_of'), 6, 'UTC') AS as_of,
+    parseDateTime64BestEffort(JSONExtractString(message, 'received_at'), 6, 'UTC') AS oldest_ingest,
+    JSONExtractString(message, 'reason') AS reason,
+    JSONExtractInt(message, 'score', 'home') AS home_score,
+    JSONExtractInt(message, 'score', 'away') AS away_score,
+    JSONExtractInt(message, 'score', 'period') AS period,
+    JSONExtractString(market_json, 'scope') AS scope,
+    JSONExtractString(market_json, 'market') AS market,
+    JSONExtract(market_json, 'line', 'Nullable(Float64)') AS line,
+    JSONExtractBool(market_json, 'main') AS is_main,
+    JSONExtractString(side_json, 'side') AS side,
+    JSONExtractString(market_json, 'status') AS status,
+    JSONExtractFloat(side_json, 'fair') AS p_fair,
+    JSONExtractFloat(side_json, 'push') AS p_push,
+    JSONExtractFloat(side_json, 'booked') AS p_booked,
+    JSONExtract(side_json, 'decimal', 'Nullable(Float64)') AS decimal,
+    JSONExtractString(message, 'plan') AS plan
+FROM (SELECT message, market_json, arrayJoin(JSONExtractArrayRaw(market_json, 'sides')) AS side_json FROM (SELECT message, arrayJoin(JSONExtractArrayRaw(message, 'markets')) AS market_json FROM mlb_odds_queue));

@@ -1,0 +1,1 @@
+"""The infrastructure of an environment, from the plans of its sports."""

@@ -1,0 +1,256 @@
+"""What is deployed of each sport in an environment, in numbers: what every emitter reads."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from oddspipe.core.adapters.kafka.records import Topics, ingest_topic, topic_configs
+from oddspipe.core.adapters.secrets import parts_of
+from oddspipe.core.assemble_kafka import group_of, topics_of
+from oddspipe.core.explain.memory import event_bytes, memory_of
+from oddspipe.core.infra.windows import Window, windows
+from oddspipe.core.plan.model import Plan
+from oddspipe.core.spec.platform import InfraSpec
+
+EVENT_RATE: Final = 500_000
+"""Events a second that one worker prices on one core: half of what `make bench-kafka` measured."""
+JSON_RATE: Final = 25_000
+"""The same where a provider's JSON is mapped first: half of what whole seasons were replayed at."""
+PRICE_CORES: Final = 1.0
+OTHER_CORES: Final = 0.25
+SERVICE_MEMORY: Final = 256 << 20
+"""An ingest or a publisher: 136 MB were measured."""
+SPARE: Final = 1.25
+"""Memory above the bound that the plan computes."""
+STEP_BYTES: Final = 128 << 20
+BOARD_BYTES: Final = 6_000
+"""One odds message of ten markets in two formats, before compression."""
+BOARDS_A_GAME: Final = 2
+"""Odds messages a second and game at the peak: plays, and a line now and then."""
+SESSION_S: Final = 45
+"""Time that a worker needs to finish what it has read, and to commit."""
+DAY_US: Final = 86_400_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic of a sport.
+
+    Attributes:
+        configs: Settings of the topic as the brokers name them.
+        writer: Who may write it: provider, ingest, price or operator.
+        meaning: One sentence.
+        bytes_a_day: What comes at the peak rate for the length of the windows of a day.
+    """
+
+    name: str
+    partitions: int
+    replication: int
+    configs: Mapping[str, str]
+    writer: str
+    meaning: str
+    bytes_a_day: int
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """One component: pods of one kind.
+
+    Attributes:
+        stage: What `oddspipe run --stage` it is.
+        least, most: Pods while games are on, and at most; equal where it is not scaled.
+        idle: Pods while none are.
+        storage_bytes: Disk that outlives the pod; 0 for none.
+    """
+
+    stage: str
+    least: int
+    most: int
+    idle: int
+    cores: float
+    memory_bytes: int
+    storage_bytes: int = 0
+
+    @property
+    def scaled(self) -> bool:
+        """Whether its number changes."""
+        return (self.idle, self.least) != (self.most, self.most)
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A secret that pods read: the file `path/key`."""
+
+    path: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One sport in one environment.
+
+    Attributes:
+        files: The spec as it was read, and all that it extends, by the path it is mounted at.
+    """
+
+    plan: Plan
+    infra: InfraSpec
+    topics: Topics
+    group: str
+    files: Mapping[str, str]
+
+    @property
+    def sport(self) -> str:
+        """Return its name."""
+        return self.plan.sport
+
+    @property
+    def namespace(self) -> str:
+        """Return the namespace of its pods."""
+        return f"odds-{self.sport.replace('_', '-')}"
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """Return the environment's values."""
+        return self.plan.deployment.values
+
+    @property
+    def replication(self) -> int:
+        """Return how many copies of a partition there are."""
+        return int((self.values.get("kafka") or {}).get("replication") or 1)
+
+    @property
+    def brokers(self) -> str:
+        """Return the bootstrap servers."""
+        return str((self.values.get("kafka") or {}).get("brokers") or "")
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the feed is received by an ingest, and is no Kafka topic itself."""
+        return self.plan.feed.protocol != "kafka"
+
+    @property
+    def peak_rate(self) -> int:
+        """Return the events a second that workers are sized for."""
+        return math.ceil(self.plan.load.peak_rate * self.infra.headroom)
+
+    def windows(self) -> list[Window]:
+        """Return when games are on, with the time to get ready."""
+        return windows(self.plan.schedule, self.infra.node_boot)
+
+    def workloads(self) -> list[Workload]:
+        """Return its components."""
+        made = [self._price()]
+        if self.is_live:
+            spill = int(self.plan.feed.options.get("spill") or 0)
+            # The provider takes back what its place is not told: one at a time, on a disk.
+            made.insert(0, Workload("ingest", 1, 1, 1, OTHER_CORES, SERVICE_MEMORY, 2 * spill))
+        if any(sink.kind == "redis" for sink in self.plan.sinks):
+            made.append(Workload("publish", 1, 1, 1, OTHER_CORES, SERVICE_MEMORY))
+        return made
+
+    def _price(self) -> Workload:
+        rate = EVENT_RATE if self.plan.feed.format == "event" else JSON_RATE
+        wanted = math.ceil(self.peak_rate / rate)
+        # A worker without a game has nothing to do: a game is on one partition.
+        useful = min(self.plan.feed.partitions, self.plan.load.games_at_once)
+        least = min(max(self.infra.least, wanted), useful)
+        most = min(2 * least, useful)
+        total = sum(line.bytes for line in memory_of(self.plan)) * SPARE
+        memory = math.ceil(total / STEP_BYTES) * STEP_BYTES
+        return Workload("price", least, most, min(self.infra.idle, least), PRICE_CORES, memory)
+
+    def topic_list(self) -> list[Topic]:
+        """Return its topics, with the settings that the running pipeline gives them."""
+        configs, names = topic_configs(self.topics), self.topics
+        common = {"min.insync.replicas": str(max(self.replication - 1, 1))}
+        size = event_bytes(self.plan.layout) // 4 if self.plan.feed.format == "event" else 250
+        on_s = sum(one.minutes * one.days for one in self.windows()) * 60 / 7
+        fed = int(self.plan.load.peak_rate * size * on_s)
+        odds = int(self.plan.load.games_at_once * BOARDS_A_GAME * BOARD_BYTES * on_s)
+        kept = {"retention.ms": str(self.plan.feed.retention_us // 1000)}
+        dead = next((s.options.get("keep") for s in self.plan.sinks if s.kind == "dead_letters"), 0)
+        made = [
+            self._topic(names.feed, common | {"cleanup.policy": "delete"} | kept,
+                        "ingest" if self.is_live else "provider",
+                        "The provider's messages, each game on one partition.", fed),
+            self._topic(names.odds, common | dict(configs[names.odds])
+                        | {"retention.ms": str(self.infra.odds_kept // 1000)},
+                        "price", "Odds messages; partners read them.", odds),
+            self._topic(names.dead_letters, common | dict(configs[names.dead_letters])
+                        | {"retention.ms": str(int(dead or 14 * DAY_US) // 1000)},
+                        "price", "What was turned away, with its bytes and reason.", fed // 100),
+            self._topic(names.snapshots, common | dict(configs[names.snapshots]),
+                        "price", "State of each partition; never edit it.", 0),
+        ]  # fmt: skip
+        if self.is_live:
+            made.append(
+                Topic(ingest_topic(self.sport), 1, self.replication,
+                      common | {"cleanup.policy": "compact"}, "ingest",
+                      "How far the feed has been brought.", 0)
+            )  # fmt: skip
+        return made
+
+    def _topic(
+        self, name: str, configs: Mapping[str, str], writer: str, meaning: str, size: int
+    ) -> Topic:
+        partitions = self.plan.feed.partitions
+        return Topic(name, partitions, self.replication, configs, writer, meaning, size)
+
+    def secrets(self) -> list[Secret]:
+        """Return the secrets that its pods read, each once."""
+        found: dict[tuple[str, str], Secret] = {}
+        security = self.plan.feed.options.get("security") or {}
+        for place in (
+            (self.values.get("kafka") or {}).get("security") or {},
+            security,
+            (self.values.get("redis") or {}),
+        ):
+            parts = parts_of(str(place.get("password") or ""))
+            if parts is not None:
+                found[parts] = Secret(*parts)
+        return [found[parts] for parts in sorted(found)]
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A value that a spec takes from an environment variable.
+
+    Attributes:
+        name: Of the variable.
+        value: What it was when this was rendered.
+        is_default: Whether it is the spec's own, because the variable was not set.
+    """
+
+    name: str
+    value: str
+    is_default: bool
+
+    @property
+    def must_be_set(self) -> bool:
+        """Whether the default is none that anybody could use."""
+        hosts = ("example.com", "localhost", "127.0.0.1", "example-")
+        return self.is_default and any(host in self.value for host in hosts)
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """All sports of one environment.
+
+    Attributes:
+        platform: Text of the platform file, as pods read it.
+        inputs: Values that come from outside.
+    """
+
+    environment: str
+    members: tuple[Member, ...]
+    platform: str
+    partners: Mapping[str, Any]
+    owners: Mapping[str, Any]
+    inputs: tuple[Input, ...]
+
+
+def member_of(plan: Plan, infra: InfraSpec, files: Mapping[str, str]) -> Member:
+    """Return a sport as it is deployed."""
+    return Member(plan, infra, topics_of(plan), group_of(plan, None), files)

@@ -1,0 +1,436 @@
+"""What is rendered, read by the tools that will read it."""
+
+import json
+import re
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import jsonschema
+import pytest
+import referencing
+import yaml
+from docs.make import sample
+from referencing.jsonschema import DRAFT4
+from tests.plan_cases import ROOT
+
+from oddspipe.core.adapters.partner_messages import FORMATS, Origin, messages
+from oddspipe.core.infra.clickhouse import sport_statements
+from oddspipe.core.infra.load import fleets_of
+
+pytestmark = pytest.mark.integration
+
+GENERATED = ROOT / "generated"
+ENVIRONMENTS = ("dev", "staging", "prod")
+SPORTS = ("mlb", "nba", "nfl")
+KUBERNETES = ("1.31", "1.33", "1.35")
+IMAGE = {"repository": "registry.example.com/oddspipe", "digest": f"sha256:{'a' * 64}"}
+CUSTOM = {"keda.sh", "external-secrets.io", "monitoring.coreos.com", "argoproj.io"}
+
+
+def tool(name, why):
+    """Return the path of a program, or skip."""
+    found = shutil.which(name)
+    if found is None:
+        pytest.skip(f"{name} is not installed: {why}")
+    return found
+
+
+def told(*words, **more):
+    done = subprocess.run(
+        [str(word) for word in words], capture_output=True, text=True, timeout=120, check=False,
+        **more,
+    )  # fmt: skip
+    return done.returncode, done.stdout + done.stderr
+
+
+# Helm and Kubernetes.
+
+
+def values_of(environment, sport):
+    values = yaml.safe_load((GENERATED / environment / f"helm/values-{sport}.yaml").read_text())
+    return {**values, "image": IMAGE}
+
+
+def chart(folder, environment, values):
+    """Lay down a chart with values of its own."""
+    root = folder / "oddspipe"
+    shutil.copytree(GENERATED / environment / "helm" / "oddspipe", root, dirs_exist_ok=True)
+    (root / "values.yaml").write_text(yaml.safe_dump(values))
+    return root
+
+
+def linted(root):
+    """Return what Helm finds wrong with a chart."""
+    helm = pytest.importorskip(
+        "helm_python", reason="helm-python-sdk comes with the development extra"
+    )
+    found = helm.lint(str(root), kube_version="1.35.0")
+    return found["errors"] or [one for one in found["messages"] if one["severity"] >= 2]
+
+
+def rendered(root, sport):
+    helm = pytest.importorskip(
+        "helm_python", reason="helm-python-sdk comes with the development extra"
+    )
+    with helm.Chart.load(str(root)) as made:
+        texts = made.render({}, name=sport, namespace=f"odds-{sport}")
+    return [one for text in texts.values() for one in yaml.safe_load_all(text) if one]
+
+
+@cache
+def schemas(version):
+    """Return the folder of Kubernetes' strict schemas, and a registry of their definitions."""
+    module = pytest.importorskip(
+        "kubernetes_validate", reason="kubernetes-validate comes with the development extra"
+    )
+    base = Path(module.__file__).parent / "kubernetes-json-schema" / f"v{version}.0-local-strict"
+    definitions = json.loads((base / "_definitions.json").read_text())
+    resource = referencing.Resource(definitions, DRAFT4)
+    return base, referencing.Registry().with_resource("_definitions.json", resource)
+
+
+def local(value):
+    if isinstance(value, dict):
+        return {k: v.replace("/api/", "") if k == "$ref" else local(v) for k, v in value.items()}
+    return [local(one) for one in value] if isinstance(value, list) else value
+
+
+def wrong(documents, version):
+    """Return every fault that Kubernetes' own schemas find, and the kinds that they do not know."""
+    base, registry = schemas(version)
+    faults, unknown = [], set()
+    for one in documents:
+        group, _, name = one["apiVersion"].rpartition("/")
+        middle = f"{group.split('.')[0]}-{name}" if group else name
+        file = base / f"{one['kind'].lower()}-{middle}.json"
+        if not file.exists():
+            unknown.add(group)
+            continue
+        validator = jsonschema.Draft4Validator(
+            local(json.loads(file.read_text())), registry=registry
+        )
+        faults += [
+            f"{one['kind']} {list(e.absolute_path)}: {e.message}"
+            for e in validator.iter_errors(one)
+        ]
+    return faults, unknown
+
+
+@pytest.mark.parametrize("sport", SPORTS)
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_a_chart_renders_to_what_kubernetes_takes(tmp_path, environment, sport):
+    root = chart(tmp_path, environment, values_of(environment, sport))
+    assert linted(root) == []
+    documents = rendered(root, sport)
+    for version in KUBERNETES:
+        faults, unknown = wrong(documents, version)
+        assert faults == []
+        assert unknown <= CUSTOM
+    names = [(one["kind"], one["metadata"]["name"]) for one in documents]
+    assert len(names) == len(set(names))
+    _references_resolve(documents)
+
+
+def _references_resolve(documents):
+    """Check that every object which another names is there, and that selectors select."""
+    there = {(one["kind"], one["metadata"]["name"]) for one in documents}
+    for one in documents:
+        spec = one.get("spec", {})
+        if one["kind"] == "StatefulSet":
+            assert ("Service", spec["serviceName"]) in there
+            labels = spec["template"]["metadata"]["labels"]
+            assert spec["selector"]["matchLabels"].items() <= labels.items()
+            claims = {c["metadata"]["name"] for c in spec.get("volumeClaimTemplates", [])}
+            _pod_resolves(spec["template"]["spec"], there, claims)
+        if one["kind"] == "ScaledObject":
+            assert ("StatefulSet", spec["scaleTargetRef"]["name"]) in there
+            logins = [
+                t["authenticationRef"]["name"] for t in spec["triggers"] if "authenticationRef" in t
+            ]
+            assert {("TriggerAuthentication", name) for name in logins} <= there
+            texts = [v for trigger in spec["triggers"] for v in trigger["metadata"].values()]
+            assert all(isinstance(text, str) for text in texts)
+        if one["kind"] == "RoleBinding":
+            assert ("Role", one["roleRef"]["name"]) in there
+
+
+def _pod_resolves(pod, there, claims):
+    assert ("ServiceAccount", pod["serviceAccountName"]) in there
+    (container,) = pod["containers"]
+    volumes = {volume["name"] for volume in pod["volumes"]} | claims
+    assert {mount["name"] for mount in container["volumeMounts"]} == volumes
+    for volume in pod["volumes"]:
+        if "configMap" in volume:
+            assert ("ConfigMap", volume["configMap"]["name"]) in there
+        if "secret" in volume:
+            assert ("ExternalSecret", volume["secret"]["secretName"]) in there
+
+
+def test_the_digest_in_the_labels_is_that_of_the_plan():
+    for environment in ENVIRONMENTS:
+        manifest = json.loads((GENERATED / environment / "MANIFEST.json").read_text())
+        for sport in SPORTS:
+            wanted = manifest["sports"][sport]["deployment"]
+            assert values_of(environment, sport)["digests"]["deployment"] == wanted
+            board = json.loads((GENERATED / environment / f"grafana/{sport}.json").read_text())
+            assert wanted[:16] in board["tags"]
+
+
+def changed(values, path, value):
+    """Return values with one field changed; None removes it."""
+    made = json.loads(json.dumps(values))
+    *parents, leaf = path.split(".")
+    at = made
+    for parent in parents:
+        at = at[int(parent)] if parent.isdigit() else at[parent]
+    if value is None:
+        del at[leaf]
+    else:
+        at[int(leaf) if leaf.isdigit() else leaf] = value
+    return made
+
+
+BREAKAGES = [
+    ("image.digest", "latest"), ("image.digest", "sha256:abc"), ("image.digest", ""),
+    ("image.repository", ""), ("image.repository", "Registry/Odds"), ("image", None),
+    ("sport", "NFL"), ("sport", ""), ("sport", None), ("environment", "Prod"),
+    ("environment", None), ("team", ""), ("team", None), ("digests.logic", "abc"),
+    ("digests.deployment", None), ("digests.deployment", "g" * 64), ("digests.more", "x"),
+    ("port", 80), ("port", "9464"), ("port", 70000), ("port", None), ("network", "everywhere"),
+    ("network", None), ("egressPorts", []), ("egressPorts", [0]), ("egressPorts", [9096, 9096]),
+    ("egressPorts", ["9096"]), ("egressPorts", None), ("monitoringNamespace", ""),
+    ("prometheusRelease", ""), ("prometheusRelease", None), ("priorityClass", ""),
+    ("secretStore", ""), ("secretStore", None), ("variables", []), ("variables", {"A": 1}),
+    ("variables", None), ("secrets.0.name", "Kafka_Secret"), ("secrets.0.keys", []),
+    ("secrets.0.path", ""), ("secrets.0.path", None), ("secrets.0.more", "x"), ("secrets", None),
+    ("scalerLogin.secret", ""), ("scalerLogin.more", "x"), ("workers", {}), ("workers.price", None),
+    ("workers.other", {}), ("workers.price.least", 0), ("workers.price.least", "2"),
+    ("workers.price.most", -1), ("workers.price.idle", 0), ("workers.price.idle", None),
+    ("workers.price.scaled", "yes"), ("workers.price.cpu", "1"), ("workers.price.cpu", 1),
+    ("workers.price.memory", "1Gi"), ("workers.price.memory", None),
+    ("workers.price.graceSeconds", 5), ("workers.price.graceSeconds", None),
+    ("workers.price.storage", "10GB"), ("workers.price.args", []), ("workers.price.args", "run"),
+    ("workers.price.args", None), ("workers.price.replicas", 2),
+    ("workers.price.triggers.0.type", "cpu"), ("workers.price.triggers.0.name", None),
+    ("workers.price.triggers.0.metadata.desiredReplicas", 2),
+    ("workers.price.triggers.0.metadata", None), ("workers.price.triggers.0.metdata", {}),
+    ("workers.price.triggers.3.authenticationRef", {}), ("workers.price.triggers", None),
+    ("files", []), ("files.0.key", ""), ("files.0.text", ""), ("files.0.path", None),
+    ("files", None), ("rules", []), ("rules", ["x"]), ("rules", None), ("replicaCount", 3),
+]  # fmt: skip
+
+
+def test_a_field_that_is_wrong_is_refused(tmp_path):
+    sound = values_of("prod", "nfl")
+    # A trigger for each window of the week, and one for lag.
+    triggers = sound["workers"]["price"]["triggers"]
+    assert [one["type"] for one in triggers] == ["cron", "cron", "kafka"]
+    taken = []
+    for number, (path, value) in enumerate(BREAKAGES):
+        at = path.replace("triggers.3", "triggers.2")
+        root = chart(tmp_path / str(number), "prod", changed(sound, at, value))
+        if linted(root) == []:
+            taken.append((path, value))
+        shutil.rmtree(root)
+    assert taken == []
+    assert len(BREAKAGES) >= 80
+
+
+# Prometheus, Alertmanager, Grafana.
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_rules_are_taken_and_each_alert_fires_where_it_must_only(environment):
+    promtool = tool("promtool", "it is in Debian's prometheus")
+    for sport in SPORTS:
+        folder = GENERATED / environment / "prometheus"
+        code, words = told(promtool, "check", "rules", folder / f"{sport}.rules.yaml")
+        assert code == 0, words
+        code, words = told(promtool, "test", "rules", folder / f"{sport}.test.yaml")
+        assert code == 0, words
+        rules = yaml.safe_load((folder / f"{sport}.rules.yaml").read_text())
+        tests = yaml.safe_load((folder / f"{sport}.test.yaml").read_text())
+        alerts = {r["alert"] for g in rules["groups"] for r in g["rules"] if "alert" in r}
+        tested = [t["alert_rule_test"][0] for t in tests["tests"]]
+        assert {one["alertname"] for one in tested if one["exp_alerts"]} == alerts
+        assert {one["alertname"] for one in tested if not one["exp_alerts"]} == alerts
+
+
+def test_a_rule_that_is_turned_round_fails_its_test(tmp_path):
+    promtool = tool("promtool", "it is in Debian's prometheus")
+    folder = GENERATED / "prod" / "prometheus"
+    text = (folder / "nba.rules.yaml").read_text()
+    shutil.copy(folder / "nba.test.yaml", tmp_path)
+    missed = []
+    exprs = re.findall(r"^ *expr: (.*)$", text, re.MULTILINE)
+    for number, expr in enumerate(exprs):
+        turned = expr.replace(" > ", " < ", 1) if " > " in expr else expr.replace("== 0", "== 1", 1)
+        if turned == expr:
+            turned = expr.replace("absent(", "count(", 1)
+        assert turned != expr
+        (tmp_path / "nba.rules.yaml").write_text(
+            text.replace(f"expr: {expr}\n", f"expr: {turned}\n", 1)
+        )
+        code, _ = told(promtool, "test", "rules", tmp_path / "nba.test.yaml")
+        if code == 0:
+            missed.append((number, expr))
+    assert missed == []
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_alerts_reach_who_owns_the_sport(environment):
+    amtool = tool("amtool", "it is in Debian's prometheus-alertmanager")
+    file = GENERATED / environment / "alertmanager" / "alertmanager.yaml"
+    code, words = told(amtool, "check-config", file)
+    assert code == 0, words
+    for sport, severity, wanted in (
+        ("nfl", "page", "nfl-primary"),
+        ("nba", "ticket", "odds-nba"),
+        ("other", "page", "platform-primary"),
+    ):
+        code, words = told(
+            amtool, "config", "routes", "test", f"--config.file={file}",
+            f"--verify.receivers={wanted}", f"sport={sport}", f"severity={severity}",
+        )  # fmt: skip
+        assert code == 0, words
+
+
+def test_queries_of_dashboards_are_promql():
+    parser = pytest.importorskip(
+        "promql_parser", reason="promql-parser comes with the development extra"
+    )
+    count = 0
+    for environment in ENVIRONMENTS:
+        for file in (GENERATED / environment / "grafana").glob("*.json"):
+            for panel in json.loads(file.read_text())["panels"]:
+                for target in panel["targets"]:
+                    parser.parse(target["expr"].replace("$__rate_interval", "1m"))
+                    count += 1
+    assert count > 100
+
+
+# ClickHouse, Kafka, shell.
+
+
+def sql_of(path):
+    text = "\n".join(line.split("--")[0] for line in path.read_text().splitlines())
+    return [one.strip() for one in text.split(";") if one.strip()]
+
+
+def test_clickhouse_runs_the_tables_and_takes_what_the_odds_topic_holds(tmp_path):
+    session = pytest.importorskip("chdb.session", reason="chdb is in the extra 'embedded'")
+    open_one = session.Session(str(tmp_path / "data"))
+    try:
+        for sport in SPORTS:
+            for one in sql_of(GENERATED / "prod" / "clickhouse" / f"{sport}.sql"):
+                # The engine in a process has no Kafka: a table that keeps nothing stands for it.
+                open_one.query(re.sub(r"ENGINE = Kafka SETTINGS[^;]*", "ENGINE = Null", one))
+        text = messages(sample.output(), Origin("nfl", "nfl", "1", "plan", 15_000_000), FORMATS)
+        for _ in range(2):  # a topic is read at least once
+            for line in text.splitlines():
+                quoted = line.decode().replace("\\", "\\\\").replace("'", "\\'")
+                open_one.query(f"INSERT INTO nfl_odds_queue VALUES ('{quoted}')")
+        rows = json.loads(
+            "[" + ",".join(
+                open_one.query(
+                    "SELECT * FROM nfl_odds_history FINAL ORDER BY odds_sequence, market, side",
+                    "JSONEachRow",
+                ).bytes().decode().splitlines()
+            ) + "]"
+        )  # fmt: skip
+    finally:
+        open_one.close()
+    wanted = [
+        (made["seq"], market["scope"], market["market"], market["line"], side["side"],
+         side["fair"], side["decimal"], market["status"], market["main"])
+        for line in text.splitlines()
+        for made in [json.loads(line)] for market in made["markets"] for side in market["sides"]
+    ]  # fmt: skip
+    found = [
+        (int(row["odds_sequence"]), row["scope"], row["market"], row["line"], row["side"],
+         row["p_fair"], row["decimal"], row["status"], bool(row["is_main"]))
+        for row in rows
+    ]  # fmt: skip
+    assert sorted(map(str, found)) == sorted(map(str, wanted))
+    made = json.loads(text.splitlines()[0])
+    assert rows[0]["game_id"] == made["game"]
+    assert rows[0]["as_of"] == made["as_of"].replace("T", " ").removesuffix("Z")
+
+
+def test_clickhouse_reads_every_statement_of_access():
+    session = pytest.importorskip("chdb.session", reason="chdb is in the extra 'embedded'")
+    open_one = session.Session()
+    try:
+        for one in sql_of(GENERATED / "prod" / "clickhouse" / "access.sql"):
+            quoted = one.replace("\\", "\\\\").replace("'", "\\'")
+            open_one.query(f"SELECT formatQuerySingleLine('{quoted}')")
+        with pytest.raises(Exception, match=r"(?i)syntax"):
+            open_one.query("SELECT formatQuerySingleLine('CREATE ROLLE x')")
+    finally:
+        open_one.close()
+
+
+def test_every_table_of_the_sink_is_among_those_rendered():
+    (fleet,) = fleets_of(["prod"], platform=ROOT / "platform.yaml", only=["nfl"], environ={})
+    made = sport_statements(fleet.members[0])
+    for name in ("nfl_events", "nfl_odds_history", "nfl_odds_latest", "nfl_tracking_by_second"):
+        assert any(f"EXISTS {name} " in one for one in made)
+
+
+def test_the_broker_takes_the_topics_and_their_settings(brokers):
+    admin = pytest.importorskip("confluent_kafka.admin", reason="confluent-kafka is in 'kafka'")
+    client = admin.AdminClient({"bootstrap.servers": brokers})
+    for sport in SPORTS:
+        document = yaml.safe_load((GENERATED / "dev" / "kafka" / sport / "topics.yaml").read_text())
+        asked = [
+            admin.NewTopic(f"rendered.{one['name']}", one["partitions"], one["replication"],
+                           config=one["configs"])
+            for one in document["topics"]
+        ]  # fmt: skip
+        for made in client.create_topics(asked, validate_only=True).values():
+            made.result(20)
+    bad = admin.NewTopic("rendered.bad", 1, 1, config={"cleanup.polcy": "delete"})
+    with pytest.raises(Exception, match=r"cleanup\.polcy"):
+        client.create_topics([bad], validate_only=True)["rendered.bad"].result(20)
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_programs_are_shell(environment):
+    for file in (GENERATED / environment).rglob("*.sh"):
+        code, words = told("sh", "-n", file)
+        assert code == 0, words
+        assert file.stat().st_mode & 0o111
+        code, words = told("sh", file, env={"PATH": "/usr/bin:/bin"})
+        assert code != 0
+        assert "bootstrap servers" in words
+
+
+# Argo CD.
+
+
+def test_applications_take_what_lies_in_the_repository():
+    for environment in ENVIRONMENTS:
+        folder = GENERATED / environment
+        project = yaml.safe_load((folder / "argocd/project.yaml").read_text())
+        apps = yaml.safe_load((folder / "argocd/applicationset.yaml").read_text())["spec"]
+        source = apps["template"]["spec"]["source"]
+        assert (ROOT / source["path"] / "Chart.yaml").exists()
+        spaces = {one["namespace"] for one in project["spec"]["destinations"]}
+        base = list(yaml.safe_load_all((folder / "kubernetes/base.yaml").read_text()))
+        made = {one["metadata"]["name"] for one in base if one["kind"] == "Namespace"}
+        assert spaces == made
+        allowed = {(k["group"], k["kind"]) for k in project["spec"]["namespaceResourceWhitelist"]}
+        for element in apps["generators"][0]["list"]["elements"]:
+            assert element["namespace"] in spaces
+            values = source["helm"]["valueFiles"][0].replace("{{ .sport }}", element["sport"])
+            assert (ROOT / source["path"] / values).resolve().exists()
+        for version in KUBERNETES:
+            assert wrong(base, version)[0] == []
+        kinds = {
+            tuple(re.search(r"apiVersion: (\S+)\nkind: (\S+)", part).groups())
+            for file in (folder / "helm/oddspipe/templates").glob("*.yaml")
+            for part in file.read_text().split("\n---\n") if "kind:" in part
+        }  # fmt: skip
+        assert {(api.rpartition("/")[0], kind) for api, kind in kinds} == allowed
