@@ -1,5 +1,7 @@
 """Whether games are alive and priced: a few array operations a step, read by metrics."""
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -7,7 +9,10 @@ from oddspipe.core.batch.layout import GAME_ID, INGEST_TIME, KIND
 from oddspipe.core.names import Kind
 from oddspipe.core.parts import KindPlan
 from oddspipe.core.ports.output import Output
-from oddspipe.core.stages.normalise import timers_of
+
+WANTED: Final = 1
+BEGINS: Final = 2
+ENDS: Final = 4
 
 
 class Pulse:
@@ -25,9 +30,13 @@ class Pulse:
         """Begin without games."""
         self.input_us = 0
         self.odds_us = 0
-        self._ends = np.array([k.number for k in kinds if k.like == Kind.GAME_END], np.int64)
-        self._timers = np.array(timers_of(kinds), np.int64)
-        self._at_once = np.array(at_once, np.int64)
+        ends = [kind.number for kind in kinds if kind.like == Kind.GAME_END]
+        starts = [kind.number for kind in kinds if kind.like == Kind.GAME_START]
+        # By kind, so that a step costs one look-up an event; tracking is nearly all of them.
+        self._flags = np.zeros(max(*ends, *starts, *at_once, 0) + 2, np.uint8)
+        self._flags[list(at_once)] |= WANTED
+        self._flags[starts] |= BEGINS
+        self._flags[ends] |= ENDS
         self._wanted = np.zeros(0, np.int64)
         self._priced = np.zeros(0, np.int64)
         self._begun = np.zeros(0, np.bool_)
@@ -38,19 +47,21 @@ class Pulse:
         self._grow(len(output.games))
         events, odds = output.events, output.odds
         if len(events):
-            kind, ingest = events.words[KIND], events.words[INGEST_TIME]
-            game = events.words[GAME_ID]
+            ingest = events.words[INGEST_TIME]
             self.input_us = max(self.input_us, int(ingest.max()))
-            self._begun[game[~np.isin(kind, self._timers)]] = True
-            self._over[game[np.isin(kind, self._ends)]] = True
-            rows = np.isin(kind, self._at_once)
-            np.maximum.at(self._wanted, game[rows], ingest[rows])
+            flags = self._flags[np.minimum(events.words[KIND], len(self._flags) - 1)]
+            rows = np.flatnonzero(flags)
+            game, flags = events.words[GAME_ID][rows], flags[rows]
+            self._begun[game] = True
+            self._over[game[flags & ENDS > 0]] = True
+            wanted = flags & WANTED > 0
+            np.maximum.at(self._wanted, game[wanted], ingest[rows][wanted])
         if len(odds):
             self.odds_us = max(self.odds_us, int(odds.oldest_ingest_us.max()))
             np.maximum.at(self._priced, odds.game, odds.as_of_us)
 
     def live(self) -> int:
-        """Return how many games have begun and are not over."""
+        """Return how many games have begun, by a start or a play, and are not over."""
         return int(np.count_nonzero(self._begun & ~self._over))
 
     def unpriced(self, after_us: int) -> int:
