@@ -22,6 +22,7 @@ from typing import Any
 
 from oddspipe.core.clock import Clock, SystemClock
 from oddspipe.core.errors import StateError
+from oddspipe.core.failpoints import passed
 from oddspipe.core.stages.protocol import Frozen
 
 MAGIC = b"ODDSNAP1"
@@ -161,6 +162,7 @@ class StateFolder:
         slot = struct.pack("<QQ", self._commits, position)
         record = _SLOT.pack(self._commits, position, zlib.crc32(slot))
         os.pwrite(self._committed, record, self._commits % 2 * _SLOT.size)
+        passed("state.committed")
 
     def snapshots(self) -> Iterator[bytes]:
         """Yield the contents of sound snapshots, newest first; warn of damaged ones."""
@@ -178,16 +180,19 @@ class StateFolder:
             digest.update(part)
         head = _HEAD.pack(MAGIC, sum(map(len, parts)), digest.digest())
         _write(self._name(position).with_suffix(".new"), [head, *parts])
+        passed("state.prepared")
 
     def publish(self, position: int) -> None:
         """Make the prepared snapshot valid and remove all but the newest two."""
         name = self._name(position)
         name.with_suffix(".new").rename(name)
+        passed("state.renamed")
         _flush_folder(self.path)
         for old in self._files()[KEPT:]:
             old.unlink()
         for stray in self.path.glob("snapshot-*.new"):
             stray.unlink()
+        passed("state.published")
 
     def kept(self) -> int:
         """Return the oldest position that a restart may read from; 0 while it is the beginning."""

@@ -12,6 +12,7 @@ from oddspipe.core.batch.batch import Payloads
 from oddspipe.core.batch.rejects import Reason
 from oddspipe.core.clock import Clock
 from oddspipe.core.errors import OddspipeError, RunError
+from oddspipe.core.failpoints import passed
 from oddspipe.core.ports.output import Output
 from oddspipe.core.runtime.books import Digest, assert_balanced
 from oddspipe.core.runtime.drain import StopSwitch
@@ -174,6 +175,7 @@ class FusedRunner:
     def _advance(self, step: Step, stop: StopSwitch) -> None:
         payloads = step.payloads
         output = self.chain.step(payloads)
+        passed("fused.stepped")
         self.digest.update(output.odds, output.games)
         for newest_us, arrived_ns in step.arrivals:
             self._arrivals.note(newest_us, arrived_ns)
@@ -195,6 +197,7 @@ class FusedRunner:
         if step.whole and self.keeper.due():
             before = self._clock.monotonic_ns()
             self.keeper.offer(self._snapshot())
+            passed("fused.snapshot")
             progress.pauses.add(np.array([self._clock.monotonic_ns() - before]))
 
     def _hand_out(self, output: Output, stop: StopSwitch) -> None:
@@ -204,6 +207,7 @@ class FusedRunner:
                 self._heed(stop)
                 self._settle()
             lane.put(parcel)
+        passed("fused.handed_out")
 
     def _settle(self) -> None:
         """Look after the lanes: errors, C, and the limit of a drain."""
@@ -239,6 +243,7 @@ class FusedRunner:
                 self._settle()
         self._settle()
         self._take_note(at_once=True)
+        passed("fused.drained")
         self.progress.phase = "saving"
         self.keeper.close(self._snapshot() if self._whole else None)
         self.progress.ended_ns = self._clock.monotonic_ns()

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from oddspipe.core.clock import Clock
 from oddspipe.core.errors import OddspipeError, RetryableError, RunError
+from oddspipe.core.failpoints import passed
 from oddspipe.core.ports.output import Output
 from oddspipe.core.ports.sink import Sink
 from oddspipe.core.runtime.meter import Histogram
@@ -203,7 +204,9 @@ class Lane:
         pause = FIRST_PAUSE_S
         while True:
             try:
+                passed("lane.writing")
                 self._send(parcels)
+                passed("lane.written")
             except RetryableError as error:
                 self.retries += 1
                 self.trouble = error.message
@@ -239,6 +242,7 @@ class Lane:
             self._acknowledged = parcels[-1].output.position
             self.written += len(parcels)
             self._changed.notify_all()
+        passed("lane.acknowledged")
 
     def _refresh(self) -> None:
         try:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from oddspipe.core.batch.batch import Payloads
 from oddspipe.core.clock import Clock
 from oddspipe.core.errors import RetryableError, RunError, StateError
+from oddspipe.core.failpoints import passed
 from oddspipe.core.ports.log import Log
 from oddspipe.core.ports.output import Output
 from oddspipe.core.runtime.books import assert_balanced
@@ -161,6 +162,7 @@ class TransactionalRunner:
         # The first commit has a snapshot, so that what the feed forgets later is never needed.
         wait_ns = self._snapshot_ns if place.snapshot is not None else 0
         due = self._clock.monotonic_ns() + wait_ns
+        passed("kafka.taken_up")
         pulse = self._make_pulse()
         self.owned[partition] = Owned(chain, position, committed, committed, due, pulse)
         return position
@@ -223,14 +225,17 @@ class TransactionalRunner:
     def _write(self, partition: int, owned: Owned, payloads: Payloads) -> None:
         if not self._open:
             self._log.begin()
+            passed("kafka.begun")
             self._open, self._begun_ns = True, self._clock.monotonic_ns()
         output = owned.chain.step(payloads)
         owned.pulse.take(output)
         owned.position = output.position
+        passed("kafka.stepped")
         self.events += len(payloads)
         for topic, rows in self._written(partition, output):
             if len(rows):
                 self._log.push(topic, rows)
+                passed("kafka.pushed")
 
     def _commit(self, *, snapshots: bool, at_once: bool = False) -> None:
         """Commit what is open; nothing is done when nothing is."""
@@ -242,9 +247,11 @@ class TransactionalRunner:
             if snapshots and (at_once or now >= owned.snapshot_ns):
                 content = Snapshot(owned.position, b"", self._logic, owned.chain.snapshot())
                 self._log.save(partition, owned.position, b"".join(content.encode()))
+                passed("kafka.saved")
                 owned.snapshot_ns = now + self._snapshot_ns
                 self.snapshots += 1
         self._log.commit({partition: owned.position for partition, owned in moved.items()})
+        passed("kafka.committed")
         self._open = False
         for owned in moved.values():
             owned.committed = owned.position

@@ -17,6 +17,7 @@ from oddspipe.core.adapters.kafka.records import (
 )
 from oddspipe.core.clock import SystemClock
 from oddspipe.core.errors import FencedError, RetryableError, RunError
+from oddspipe.core.failpoints import passed
 from oddspipe.core.ports.log import Members, Place
 from oddspipe.ext.kafka import Pusher, puller_of, pusher_of
 from oddspipe.ext.records import PARTITION_EOF, Notice, Pulled, PushError, Rows
@@ -132,10 +133,12 @@ class KafkaLog:
         offsets = [TopicPartition(self.topics.feed, p, at) for p, at in positions.items()]
         # Asked for every time: a rebalance since then must end in a refusal.
         members = self._consumer.consumer_group_metadata()
+        passed("kafka.offsets")
         self._told(
             "send offsets",
             lambda producer: producer.send_offsets_to_transaction(offsets, members, CALL_S),
         )
+        passed("kafka.committing")
         self._told("commit", lambda producer: producer.commit_transaction(CALL_S))
 
     def restart(self) -> None:

@@ -21,6 +21,7 @@ from oddspipe.core.adapters.live.source import LiveSource
 from oddspipe.core.batch.batch import Payloads
 from oddspipe.core.clock import Clock
 from oddspipe.core.errors import FencedError, RetryableError, RunError
+from oddspipe.core.failpoints import passed
 from oddspipe.ext.kafka import Pusher, pusher_of
 from oddspipe.ext.records import PushError, Rows, Spans
 
@@ -159,10 +160,13 @@ class Ingest:
         try:
             producer.begin_transaction()
             self._push(pusher, taken)
+            passed("ingest.pushed")
             note = Reached(self._spool, end, taken.token.hex())
             value, key = Spans.of([msgspec.json.encode(note)]), Spans.of([b"reached"])
             pusher.push(self._positions, Rows(np.zeros(1, np.int32), value, key), CALL_S)
+            passed("ingest.committing")
             producer.commit_transaction(CALL_S)
+            passed("ingest.committed")
         except (KafkaException, PushError) as error:
             self._drop()
             raise _sorted(error, self._name) from error
@@ -179,6 +183,7 @@ class Ingest:
         self.sent += len(taken)
         self.committed = end
         self._source.acknowledge(end)
+        passed("ingest.acknowledged")
 
     def _start(self) -> Reached | None:
         """Make the producer, which fences the one before, and read how far that one came.

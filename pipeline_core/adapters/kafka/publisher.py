@@ -17,6 +17,7 @@ from oddspipe.core.adapters.kafka.published import output_of, read_message
 from oddspipe.core.adapters.kafka.records import Worker, publisher_settings
 from oddspipe.core.clock import Clock
 from oddspipe.core.errors import OddspipeError, RetryableError, RunError
+from oddspipe.core.failpoints import passed
 from oddspipe.core.ports.sink import Sink
 
 AT_ONCE: Final = 500
@@ -122,12 +123,15 @@ class Publisher:
         output = output_of(
             [read_message(value, f"{self._topic} [{p}] {at}") for p, at, value in found]
         )
+        passed("publish.writing")
         if not self._again(lambda: self.sink.write(output)):
             return
+        passed("publish.written")
         self.written += len(found)
         reached = {partition: offset + 1 for partition, offset, _ in found}
         places = [TopicPartition(self._topic, p, at) for p, at in reached.items()]
         self._consumer.commit(offsets=places, asynchronous=True)
+        passed("publish.noted")
         self._assigned |= {p: at for p, at in reached.items() if p in self._assigned}
 
     def _is_sound(self, error: KafkaError | None, partition: int, offset: int) -> bool:

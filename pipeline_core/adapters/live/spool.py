@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oddspipe.core.errors import RunError
+from oddspipe.core.failpoints import passed
 
 SEGMENT_BYTES: Final = 8 << 20
 """A segment that has grown to this is followed by another one."""
@@ -145,9 +146,12 @@ class Spool:
             if self._segments[-1].size >= self._segment_bytes:
                 self._file.close()
                 self._file = self._begin(self.end)
+            passed("spool.writing")
             self._file.write(head + body)
             self._file.flush()
+            passed("spool.flushing")
             os.fdatasync(self._file.fileno())
+            passed("spool.written")
         except OSError as error:
             self._broken = True  # half a batch may lie there: only a start cuts it off
             raise RunError(
@@ -217,6 +221,7 @@ class Spool:
         path = self._folder / f"{first:020d}.spool"
         file = path.open("xb")
         _keep_names(self._folder)
+        passed("spool.segment")
         with self._changed:
             self._segments.append(_Segment(path, first))
         return file
