@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 STUBS = $(BIN)/stubtest --concise --allowlist tests/typing/stubtest.txt $(patsubst ext/%.pyx,oddspipe.ext.%,$(wildcard ext/_*.pyx))
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check pure debug bench bench-kafka backtest docs build clean
+.PHONY: help setup run test check pure debug bench bench-kafka backtest docs matrix build clean
 
 help: ## List the tasks.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ backtest: .venv/dev ## Print what the models score on seasons they have not seen
 
 docs: .venv/dev ## Write the reference pages from the code.
 	$(BIN)/python -m docs.make
+
+matrix: .venv/dev ## Print which promise is proven for which part, and what is missing.
+	@sed -n '/^| promise | replay/,/^$$/p;/^## Missing/,/^## Exempt/p' docs/reference/matrix.md | grep -v '^## Exempt'
 
 build: .venv/dev ## Build the source archive and the wheel into dist/.
 	$(INSTALL) build && $(BIN)/python -m build

@@ -6,6 +6,7 @@ from typing import Any
 
 from docs.make.commands import commands_page
 from docs.make.faults import errors_page, rejects_page
+from docs.make.matrix import matrix_page
 from docs.make.metrics import metrics_page
 from docs.make.outputs import environment_page, event_page, outputs_page, report_page
 from docs.make.plugins import plugins_page
@@ -36,6 +37,7 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "outputs": ("Odds file, partner messages, Redis, ClickHouse, dead letters.", outputs_page),
     "report": ("Every key of `run --report`.", report_page),
     "metrics": ("What a run serves with --listen.", metrics_page),
+    "matrix": ("Which promise is proven for which part, by which test.", matrix_page),
     "plugins": ("What a plug-in may import and give.", plugins_page),
     "environment": ("Environment variables.", environment_page),
 }

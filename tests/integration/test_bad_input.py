@@ -60,6 +60,7 @@ def test_a_folder_without_the_files_of_the_sport_is_named_with_what_is_looked_fo
     ],
     ids=["empty", "cut", "text", "zeros", "overwritten"],
 )
+@pytest.mark.proves("told", "recorded")
 def test_a_damaged_parquet_file_is_named(tmp_path, broken):
     data = recorded(tmp_path, nba_rows("A"))
     file = data / "nba" / "pbp_2022_23.parquet"
@@ -110,6 +111,8 @@ def test_a_start_that_is_no_time_is_named_with_its_game(tmp_path):
         ("period", None, "", ""),
     ],
 )
+@pytest.mark.proves("bytes", "recorded")
+@pytest.mark.proves("told", "normalise")
 def test_a_row_with_a_bad_value_is_a_dead_letter_and_other_games_go_on(
     tmp_path, column, value, reason, field
 ):
@@ -163,6 +166,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
+@pytest.mark.proves("bytes", "recorded", "normalise", "dead_letters")
 def test_a_damaged_payload_is_a_dead_letter_with_its_bytes_and_the_rest_goes_on(tmp_path, name):
     raw, reason, field = BAD[name]
     other = payload("B", 1, Kind.PLAY, period=1, clock=900_000, home=0, away=0)
@@ -220,6 +224,8 @@ def started(folder, data, *words, sinks, **more):
     )
 
 
+@pytest.mark.proves("loss", "partners", "dead_letters")
+@pytest.mark.proves("told", "partners", "dead_letters")
 def test_a_full_disk_is_told_and_nothing_is_lost_when_there_is_room_again(tmp_path):
     # Every row of game A is turned away: its dead letters do not fit into 4 KiB.
     frame = nba_rows("A", "B").with_columns(
@@ -253,6 +259,7 @@ def test_a_full_disk_is_told_and_nothing_is_lost_when_there_is_room_again(tmp_pa
     assert len(dead_letters(tmp_path)) == ROWS
 
 
+@pytest.mark.proves("kill", "redis")
 def test_an_embedded_redis_that_is_killed_is_started_again(tmp_path):
     data = recorded(tmp_path, nba_rows("A"))
     report = tmp_path / "report.json"

@@ -119,6 +119,7 @@ def test_a_model_that_fails_on_a_game_suspends_that_game_alone(tmp_path, name):
     assert "dlq list" in done.stdout
 
 
+@pytest.mark.proves("told", "price")
 def test_a_model_that_hangs_is_left_and_stops_the_run_the_third_time(tmp_path):
     environ = courts(tmp_path, "time.sleep(60)")
     data = games(tmp_path, "A", "B")

@@ -26,6 +26,8 @@ def listed(sport, *words):
     return [json.loads(line) for line in told.splitlines()]
 
 
+@pytest.mark.proves("bytes", "kafka", "dead_letters")
+@pytest.mark.proves("twice", "dead_letters")
 def test_letters_are_chosen_shown_and_sent_again_until_they_are_given_up(sport):
     letters = listed(sport)
     assert len(letters) > 5

@@ -91,6 +91,8 @@ def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("r")
 
 
+@pytest.mark.proves("twice", "clickhouse")
+@pytest.mark.proves("same", "clickhouse")
 def test_outputs_given_again_and_cut_otherwise_are_stored_once(tmp_path: Path) -> None:
     for cuts in [[(0, 10), (10, 25)], [(5, 20), (20, 40)], [(0, 40)]]:
         sink = history(tmp_path)
@@ -109,6 +111,8 @@ def test_outputs_given_again_and_cut_otherwise_are_stored_once(tmp_path: Path) -
     assert sports(tmp_path) == ["nfl"]
 
 
+@pytest.mark.proves("kill", "clickhouse")
+@pytest.mark.proves("loss", "clickhouse")
 def test_a_killed_writer_leaves_whole_inserts_and_is_caught_up(tmp_path: Path) -> None:
     code = (
         "import os, sys; sys.path.insert(0, sys.argv[2]); from pathlib import Path\n"
@@ -137,6 +141,7 @@ def test_a_killed_writer_leaves_whole_inserts_and_is_caught_up(tmp_path: Path) -
         assert query(tmp_path, sql)[1] == [(1000 * each, 1000, 999)]
 
 
+@pytest.mark.proves("told", "clickhouse")
 def test_a_store_that_a_run_has_open_is_refused_to_others(tmp_path: Path) -> None:
     sink = history(tmp_path)
     sink.open()
@@ -168,6 +173,8 @@ def test_a_query_can_change_nothing_and_faults_are_told(tmp_path: Path) -> None:
         query(tmp_path / "elsewhere", "SELECT 1")
 
 
+@pytest.mark.proves("order", "redis")
+@pytest.mark.proves("twice", "redis")
 def test_older_odds_never_replace_newer_ones(short: Path) -> None:
     sink = redis_in(short)
     sink.open()
@@ -186,6 +193,7 @@ def test_older_odds_never_replace_newer_ones(short: Path) -> None:
     }
 
 
+@pytest.mark.proves("kill", "redis")
 def test_odds_outlive_a_clean_stop_and_a_killed_run(short: Path) -> None:
     killed = redis_in(short)
     killed.open()
@@ -229,6 +237,7 @@ def test_refresh_renews_and_says_how_fresh_the_odds_are(short: Path) -> None:
     assert back == {"BUF_KC": "fresh", "DAL_NYG": "fresh"}
 
 
+@pytest.mark.proves("told", "redis")
 def test_a_server_that_is_not_there_is_named_without_its_password() -> None:
     with pytest.raises(RunError, match=r"localhost:1\b") as told:
         connect("redis://user:secret@localhost:1/0")

@@ -67,6 +67,9 @@ def whole(recorded, tmp_path_factory):
 
 
 @pytest.mark.parametrize("point", FUSED)
+@pytest.mark.proves("kill", "recorded", "normalise", "order", "price", "partners", "dead_letters")
+@pytest.mark.proves("loss", "partners", "dead_letters")
+@pytest.mark.proves("twice", "partners", "dead_letters")
 def test_a_run_in_one_process_goes_on_from_every_place(whole, recorded, tmp_path, point):
     count = 3 if point.startswith("lane.") or point in {"fused.stepped", "fused.handed_out"} else 1
     assert worked(recorded, tmp_path, "anew", f"{point}={count}") == -signal.SIGKILL
@@ -96,6 +99,9 @@ def killed_at(sport, stage, point, count=2):
         one.wait()
 
 
+@pytest.mark.proves("kill", "websocket")
+@pytest.mark.proves("loss", "websocket")
+@pytest.mark.proves("twice", "websocket")
 def test_an_ingest_goes_on_from_every_place(tmp_path, brokers):
     sport = websocket_sport(tmp_path, "placed", brokers)
     spec = tmp_path / "spec.yaml"
@@ -125,6 +131,9 @@ def _priced_sport(folder, brokers, port):
     return sport
 
 
+@pytest.mark.proves("kill", "kafka", "odds_topic", "dead_letters", "redis")
+@pytest.mark.proves("loss", "kafka", "odds_topic", "redis")
+@pytest.mark.proves("twice", "kafka", "odds_topic")
 def test_workers_and_publishers_go_on_from_every_place(tmp_path, brokers):
     port = process.free_port()
     sport = _priced_sport(tmp_path, brokers, port)

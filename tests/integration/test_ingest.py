@@ -134,6 +134,10 @@ def websocket_sport(folder, name, brokers):
     return Sport(folder, name, "nba", brokers, NBA_FEED_URL=url)
 
 
+@pytest.mark.proves("kill", "websocket", "kafka", "odds_topic")
+@pytest.mark.proves("loss", "websocket")
+@pytest.mark.proves("twice", "websocket")
+@pytest.mark.proves("order", "websocket")
 def test_an_ingest_and_workers_that_are_killed_leave_each_message_once(tmp_path, brokers):
     sport = websocket_sport(tmp_path, "pushed", brokers)
     with pushing(sport, duration=12) as (server, maker):
@@ -152,6 +156,8 @@ def test_an_ingest_and_workers_that_are_killed_leave_each_message_once(tmp_path,
     assert report["rejects"] == {}
 
 
+@pytest.mark.proves("loss", "websocket")
+@pytest.mark.proves("twice", "websocket")
 def test_an_ingest_without_its_spool_goes_on_where_the_raw_topic_ends(tmp_path, brokers):
     sport = websocket_sport(tmp_path, "moved", brokers)
     with pushing(sport, duration=8) as (server, maker):
@@ -183,6 +189,8 @@ def test_a_second_ingest_ends_the_first(tmp_path, brokers):
     compared(sent, sport.raw())
 
 
+@pytest.mark.proves("loss", "websocket")
+@pytest.mark.proves("order", "websocket")
 def test_the_spool_takes_what_comes_while_the_brokers_are_away(tmp_path):
     if shutil.which("java") is None or shutil.which("mvn") is None:
         pytest.skip("a Kafka broker needs Java 17 and Maven")
@@ -209,6 +217,8 @@ def test_the_spool_takes_what_comes_while_the_brokers_are_away(tmp_path):
         process.stop(home)
 
 
+@pytest.mark.proves("loss", "pubsub")
+@pytest.mark.proves("kill", "pubsub")
 def test_a_pubsub_feed_goes_through_its_raw_topic(tmp_path, brokers):
     sport = Sport(tmp_path, "pulled", "mlb", brokers)
     server = published_feed_of(sport.plan, SystemClock(), "127.0.0.1:0")
@@ -234,6 +244,7 @@ def test_a_pubsub_feed_goes_through_its_raw_topic(tmp_path, brokers):
     assert found["sound"], found
 
 
+@pytest.mark.proves("bytes", "websocket", "kafka")
 def test_what_is_no_message_becomes_a_dead_letter_with_its_bytes(tmp_path, brokers):
 
     sport = websocket_sport(tmp_path, "garbage", brokers)

@@ -185,6 +185,7 @@ def started(brokers: str, sport: Topics, tmp_path: Path) -> Iterator[Callable[[f
         one.wait()
 
 
+@pytest.mark.proves("same", "kafka", "odds_topic")
 def test_a_run_over_kafka_gives_what_a_run_in_memory_gives(
     brokers: str, sport: Topics, feed: Feed, wanted: Any
 ) -> None:
@@ -209,6 +210,10 @@ def ends(brokers: str, topic: str) -> int:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.proves("kill", "kafka", "odds_topic")
+@pytest.mark.proves("loss", "kafka", "odds_topic")
+@pytest.mark.proves("twice", "kafka", "odds_topic")
+@pytest.mark.proves("order", "kafka", "odds_topic")
 def test_a_worker_that_is_killed_again_and_again_leaves_what_a_run_without_a_kill_leaves(
     brokers: str, sport: Topics, started: Callable[[float], Any], tmp_path: Path, seed: int
 ) -> None:
@@ -233,6 +238,8 @@ def test_a_worker_that_is_killed_again_and_again_leaves_what_a_run_without_a_kil
     assert_as_wanted(brokers, sport, [straight(part) for part in feed])
 
 
+@pytest.mark.proves("told", "kafka")
+@pytest.mark.proves("loss", "kafka")
 def test_a_feed_that_lost_what_the_state_was_made_of_is_refused(
     brokers: str, sport: Topics, feed: Feed
 ) -> None:
@@ -269,6 +276,8 @@ class Failing:
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["not made", "made but not told"])
+@pytest.mark.proves("twice", "odds_topic")
+@pytest.mark.proves("loss", "odds_topic")
 def test_a_commit_of_unknown_outcome_restores_the_state_and_repeats_nothing(
     brokers: str, sport: Topics, feed: Feed, wanted: Any, *, after: bool
 ) -> None:
@@ -285,6 +294,8 @@ def test_a_commit_of_unknown_outcome_restores_the_state_and_repeats_nothing(
     assert_as_wanted(brokers, sport, wanted)
 
 
+@pytest.mark.proves("twice", "odds_topic")
+@pytest.mark.proves("told", "kafka")
 def test_a_worker_whose_slot_was_taken_over_stops_and_writes_nothing_more(
     brokers: str, sport: Topics, feed: Feed, wanted: Any
 ) -> None:

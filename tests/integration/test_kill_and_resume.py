@@ -105,6 +105,7 @@ def whole(recorded, tmp_path_factory) -> tuple[dict, dict]:
     return report, outcome(folder)
 
 
+@pytest.mark.proves("books", "normalise", "order", "price")
 def test_the_report_has_its_keys_and_the_books_balance(whole) -> None:
     report, _ = whole
 
@@ -122,6 +123,12 @@ def test_the_report_has_its_keys_and_the_books_balance(whole) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
+@pytest.mark.proves(
+    "kill", "recorded", "normalise", "order", "price", "clickhouse", "partners", "dead_letters"
+)
+@pytest.mark.proves("loss", "clickhouse", "partners", "dead_letters")
+@pytest.mark.proves("twice", "clickhouse", "partners", "dead_letters")
+@pytest.mark.proves("same", "recorded", "price", "partners")
 def test_killed_and_resumed_equals_a_run_without_a_kill(whole, recorded, tmp_path, seed) -> None:
     wanted_report, wanted = whole
     made, begun = random.Random(seed), False

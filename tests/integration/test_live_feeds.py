@@ -138,6 +138,10 @@ def stage(report, name):
     return next(one for one in report["stages"] if one["stage"] == name)
 
 
+@pytest.mark.proves("kill", "websocket")
+@pytest.mark.proves("loss", "websocket")
+@pytest.mark.proves("order", "websocket")
+@pytest.mark.proves("books", "websocket")
 def test_a_websocket_feed_loses_nothing_however_often_the_run_is_killed(tmp_path):
     with pushing(free_port()) as (feed, server):
         killed_twice(tmp_path, "nba", feed.environ)
@@ -155,6 +159,8 @@ def test_a_websocket_feed_loses_nothing_however_often_the_run_is_killed(tmp_path
     assert report["odds_published"] > 0
 
 
+@pytest.mark.proves("loss", "websocket")
+@pytest.mark.proves("twice", "websocket")
 def test_a_broken_connection_is_made_again_from_the_cursor(tmp_path):
     port = free_port()
     with pushing(port) as (feed, server):
@@ -195,6 +201,10 @@ def test_a_run_until_idle_waits_for_a_provider_that_is_not_there_yet(tmp_path):
     assert spooled(tmp_path, "nba")[0] == sent
 
 
+@pytest.mark.proves("kill", "pubsub")
+@pytest.mark.proves("loss", "pubsub")
+@pytest.mark.proves("twice", "pubsub")
+@pytest.mark.proves("books", "pubsub")
 def test_a_pubsub_feed_loses_nothing_and_what_comes_again_counts_once(tmp_path):
     with publishing() as (feed, server):
         killed_twice(tmp_path, "mlb", feed.environ)
@@ -211,6 +221,7 @@ def test_a_pubsub_feed_loses_nothing_and_what_comes_again_counts_once(tmp_path):
     assert report["rejects"] == {}
 
 
+@pytest.mark.proves("bytes", "websocket")
 def test_what_is_no_message_becomes_a_dead_letter(tmp_path):
     port = free_port()
 
@@ -237,6 +248,7 @@ def test_what_is_no_message_becomes_a_dead_letter(tmp_path):
         ("ws://127.0.0.1:{port}/refused", "the provider refuses: HTTP 403"),
     ],
 )
+@pytest.mark.proves("told", "websocket")
 def test_an_address_that_is_wrong_for_good_ends_the_run(tmp_path, url, said):
     def refuse(connection, request):
         return connection.respond(403, "no") if request.path == "/refused" else None
@@ -274,6 +286,7 @@ def test_a_provider_that_refuses_after_it_let_us_in_is_tried_again(tmp_path):
     assert len(asked) > 2
 
 
+@pytest.mark.proves("told", "pubsub")
 def test_a_subscription_that_is_not_there_ends_the_run(tmp_path):
     with publishing() as (feed, _):
         done = subprocess.run(

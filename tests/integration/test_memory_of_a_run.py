@@ -19,6 +19,17 @@ def oddspipe(*words, cwd) -> str:
 
 @pytest.mark.integration
 @pytest.mark.parametrize("sport", ["nfl", "nba"])
+@pytest.mark.proves(
+    "bounded",
+    "recorded",
+    "normalise",
+    "order",
+    "price",
+    "redis",
+    "clickhouse",
+    "partners",
+    "dead_letters",
+)
 def test_a_run_at_the_peak_keeps_within_the_bound(sport, tmp_path) -> None:
     (tmp_path / "platform.yaml").write_text((ROOT / "platform.yaml").read_text())
     explained = json.loads(oddspipe("explain", "--sport", sport, "--format", "json", cwd=tmp_path))

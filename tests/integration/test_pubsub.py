@@ -278,6 +278,7 @@ class Shut(Kept):
 
 
 @pytest.mark.parametrize("kind", [Refusing, Shut])
+@pytest.mark.proves("loss", "pubsub")
 def test_nothing_is_acknowledged_that_was_not_kept(service, kind):
     publish(["a", "b"], key="k")
     shut = kind()
@@ -293,6 +294,7 @@ def test_nothing_is_acknowledged_that_was_not_kept(service, kind):
     assert inbox.texts == ["a", "b"]
 
 
+@pytest.mark.proves("bounded", "pubsub")
 def test_a_slow_inbox_is_sent_no_more_than_it_asked_for(service, monkeypatch):
     monkeypatch.setattr(receiving, "HELD", 50)
     monkeypatch.setattr(receiving, "HELD_BYTES", 20_000)
@@ -337,6 +339,7 @@ def test_a_wrong_subscription_is_told_at_once():
         PubSubReceiver("p", "none").receive(Kept())
 
 
+@pytest.mark.proves("kill", "pubsub")
 def test_a_run_outlives_a_provider_that_is_killed_and_started_again(tmp_path):
     environ = {**os.environ, "PUBSUB_EMULATOR_HOST": f"127.0.0.1:{free_port()}"}
     run = subprocess.Popen(

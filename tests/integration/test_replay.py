@@ -74,6 +74,7 @@ def test_every_row_becomes_events_that_are_numbered_in_their_game(tmp_path):
     assert not any(why for *_, why in events)
 
 
+@pytest.mark.proves("order", "recorded")
 def test_games_are_merged_by_their_recorded_time_with_positions_without_gaps(tmp_path):
     (part,) = played(parts_of(tmp_path, nba_rows("A"), nba_rows("B", start="19:11")))
 
@@ -94,6 +95,8 @@ def test_heartbeats_fill_the_silence_between_events(tmp_path):
     assert np.diff(part.ingest_us[3:14]).tolist() == [5_000_000] * 10
 
 
+@pytest.mark.proves("same", "recorded")
+@pytest.mark.proves("kill", "recorded")
 def test_a_second_replay_and_one_from_a_token_give_the_same_payloads(tmp_path):
     days = [nba_rows("A"), nba_rows("B", day="2023-01-11"), nba_rows("C", day="2023-01-12")]
     whole = played(parts_of(tmp_path, pl.concat(days)))

@@ -62,6 +62,11 @@ class Sport:
         return json.loads(self.done("verify", "--format", "json", *words, code=code))
 
 
+@pytest.mark.proves("kill", "kafka", "odds_topic", "dead_letters")
+@pytest.mark.proves("loss", "kafka", "odds_topic", "dead_letters")
+@pytest.mark.proves("twice", "kafka", "odds_topic", "dead_letters")
+@pytest.mark.proves("order", "kafka", "odds_topic")
+@pytest.mark.proves("books", "kafka")
 def test_workers_that_are_killed_leave_nothing_lost_twice_or_out_of_order(tmp_path, brokers):
     sport = Sport(tmp_path, "killed", brokers)
     feed = sport.begun(
@@ -102,6 +107,8 @@ def test_a_feed_that_is_not_all_taken_is_told(tmp_path, brokers):
     assert behind["behind"] > 3_000
 
 
+@pytest.mark.proves("loss", "redis")
+@pytest.mark.proves("order", "redis")
 def test_redis_that_is_away_holds_nothing_up_and_gets_everything_later(tmp_path, brokers):
     port = process.free_port()
     sport = Sport(tmp_path, "away", brokers, ODDSPIPE_REDIS=f"redis://localhost:{port}/0")
@@ -140,6 +147,7 @@ def test_what_a_run_over_kafka_does_not_take_is_refused(tmp_path, brokers):
     assert (told.returncode, "does not write to history" in told.stderr) == (2, True)
 
 
+@pytest.mark.proves("told", "kafka", "odds_topic")
 def test_brokers_that_are_not_there_are_told(tmp_path):
     sport = Sport(tmp_path, "nobody", f"localhost:{process.free_port()}")
 

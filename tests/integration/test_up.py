@@ -54,6 +54,10 @@ def one_of(pid, stage):
     raise AssertionError(f"no {stage}")
 
 
+@pytest.mark.proves("kill", "up")
+@pytest.mark.proves("loss", "up")
+@pytest.mark.proves("twice", "up")
+@pytest.mark.proves("order", "up")
 def test_stages_that_are_killed_come_back_and_nothing_is_lost(tmp_path, brokers):
     sport = websocket_sport(tmp_path, "kept", brokers)
     with pushing(sport, duration=12) as (server, maker):
@@ -131,6 +135,7 @@ def test_a_process_that_keeps_ending_is_started_ever_more_slowly():
     assert "one: ended (4); started again in 1 s" in told
 
 
+@pytest.mark.proves("told", "up")
 def test_a_fault_that_another_start_would_not_mend_ends_all():
     with pytest.raises(RunError, match="one ended with exit code 1"):
         kept("import sys; sys.exit(1)")

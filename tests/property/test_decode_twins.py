@@ -100,6 +100,8 @@ def assert_same(got, want, compiled, python):
 
 @settings(max_examples=400, deadline=None)
 @given(st.lists(PAYLOAD, max_size=20), st.booleans(), st.integers(1, 5))
+@pytest.mark.proves("told", "normalise")
+@pytest.mark.proves("same", "normalise")
 def test_twins_agree_on_any_bytes(payloads, trust, limit):
     compiled, python = tables(trust_ingest_time=trust, max_names=limit, max_payload=120)
 

@@ -3,6 +3,7 @@
 from dataclasses import fields, replace
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.pricing_cases import KINDS, LAYOUT, RULES, STATE, Event, batch_of, odds
@@ -84,6 +85,8 @@ def new_stage() -> Price:
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(STEP, max_size=30), st.sets(st.integers(0, 30), max_size=5), st.booleans())
+@pytest.mark.proves("same", "price")
+@pytest.mark.proves("kill", "price")
 def test_batches_and_snapshots_do_not_show(
     steps: list[tuple],
     cuts: set[int],
@@ -118,6 +121,9 @@ def test_batches_and_snapshots_do_not_show(
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(STEP, max_size=30))
+@pytest.mark.proves("order", "price")
+@pytest.mark.proves("loss", "price")
+@pytest.mark.proves("twice", "price")
 def test_sequences_are_gap_free_and_no_illegal_move_is_published(steps: list[tuple]) -> None:
     found = new_stage().step(batch_of(game_of(steps))).odds
 
@@ -168,6 +174,7 @@ PLAY = st.tuples(
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(PLAY, min_size=1, max_size=12), st.data())
+@pytest.mark.proves("order", "price")
 def test_correction_and_delete_equal_a_run_without_the_error(plays: list, data) -> None:
     clean = [
         Event(kind, 0, n + 1, 1_000_000 + n, b"%d" % n, fields=tuple(values.items()))

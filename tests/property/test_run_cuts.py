@@ -3,6 +3,7 @@
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.run_cases import FeedSource, KilledError, noisy_feed, run_once
@@ -44,6 +45,7 @@ def test_the_feed_exercises_every_way_out() -> None:
 
 @settings(max_examples=15, deadline=None)
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=6), st.integers(1, 80))
+@pytest.mark.proves("same", "recorded", "normalise")
 def test_batches_and_snapshots_leave_no_trace(sizes: list[int], step_rows: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         runner = run_once(Path(name), FeedSource(FEED, sizes), step_rows=step_rows)
@@ -58,6 +60,9 @@ def test_batches_and_snapshots_leave_no_trace(sizes: list[int], step_rows: int) 
         st.tuples(st.integers(0, 1), st.integers(1, 12), st.booleans()), min_size=1, max_size=3
     ),
 )
+@pytest.mark.proves("kill", "recorded", "normalise", "partners", "dead_letters")
+@pytest.mark.proves("loss", "recorded", "normalise", "order", "partners")
+@pytest.mark.proves("twice", "recorded", "partners")
 def test_killed_runs_that_resume_leave_no_trace(
     sizes: list[int], kills: list[tuple[int, int, bool]]
 ) -> None:

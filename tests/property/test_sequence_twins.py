@@ -97,6 +97,8 @@ def columns(events):
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(EVENT, min_size=1, max_size=60), OPTIONS, st.data())
+@pytest.mark.proves("same", "order")
+@pytest.mark.proves("kill", "order")
 def test_twins_batches_and_snapshots_give_the_same(events, options, data):
     given_columns = columns(events)
     whole = Run(_sequence_py, options)
@@ -116,6 +118,8 @@ def test_twins_batches_and_snapshots_give_the_same(events, options, data):
 
 @settings(max_examples=200, deadline=None)
 @given(st.permutations(range(1, 25)), st.lists(st.integers(0, 23), max_size=10))
+@pytest.mark.proves("order", "order")
+@pytest.mark.proves("twice", "order")
 def test_what_comes_within_the_window_leaves_in_sequence(sequences, again):
     run = Run(_sequence, {"order": (1, 10**9, 0, 1000, 1000), "duplicates_us": 10**9})
     stream = sequences + [sequences[at] for at in again]
@@ -131,6 +135,7 @@ def test_what_comes_within_the_window_leaves_in_sequence(sequences, again):
 @TWINS
 @settings(max_examples=100, deadline=None)
 @given(st.permutations(range(1, 25)), st.sets(st.integers(1, 24)), st.lists(st.integers(0, 24)))
+@pytest.mark.proves("order", "order")
 def test_nobody_waits_for_what_was_turned_away(twin, sequences, bad, cuts):
     run = Run(twin, {"order": (1, 10**9, 0, 1000, 1000), "duplicates_us": 10**9})
     rows = [([0], [one], [PLAY], [0], [one], [255 * (one in bad)]) for one in sequences]
@@ -169,6 +174,7 @@ def test_an_event_may_still_come_under_a_sequence_that_was_given_up(twin):
 
 
 @TWINS
+@pytest.mark.proves("twice", "order")
 def test_keys_are_remembered_exactly_for_the_window(twin):
     run = Run(twin, {"order": (1, 10, 0, 100, 100), "duplicates_us": 10})
 

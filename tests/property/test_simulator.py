@@ -136,6 +136,8 @@ def test_a_silence_longer_than_stale_after_suspends_every_game() -> None:
     assert run["stale"] == 2 * 2
 
 
+@pytest.mark.proves("books", "normalise", "order")
+@pytest.mark.proves("bytes", "normalise")
 def test_all_faults_at_once_are_all_explained() -> None:
     run = booked(EVERYTHING)
 
@@ -196,6 +198,7 @@ def taken(made: SimulatorSource, stretches: list[int]) -> list[tuple[int, int, b
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 7300), st.lists(st.integers(1, 5000), min_size=1, max_size=5))
+@pytest.mark.proves("same", "recorded")
 def test_entered_anywhere_and_cut_anyhow_a_feed_is_the_same(position, stretches) -> None:
     made = source(plan("mlb"), rate=80, duration_s=90, faults=EVERYTHING)
     made.open(position)

@@ -87,6 +87,7 @@ def turned_away(stage: str, positions: list[int], reason: Reason, detail: int = 
     )
 
 
+@pytest.mark.proves("kill", "partners")
 def test_a_torn_line_is_cut_off_when_the_file_is_opened(tmp_path: Path) -> None:
     path = tmp_path / "new" / "log"
     path.parent.mkdir()
@@ -117,6 +118,8 @@ def test_appending_to_a_closed_file_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("cuts", CUTS)
+@pytest.mark.proves("twice", "partners")
+@pytest.mark.proves("order", "partners")
 def test_a_partner_reads_each_message_once_in_order(
     tmp_path: Path, cuts: list[tuple[int, int]]
 ) -> None:
@@ -215,6 +218,7 @@ def test_an_unknown_price_format_of_a_partner_is_refused(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("cuts", CUTS)
+@pytest.mark.proves("same", "partners")
 def test_the_odds_file_has_the_same_bytes_however_the_run_was_cut(
     tmp_path: Path, cuts: list[tuple[int, int]]
 ) -> None:
@@ -302,6 +306,7 @@ def test_a_digest_state_of_the_wrong_length_is_refused() -> None:
         OddsDigest().restore(bytes(31))
 
 
+@pytest.mark.proves("twice", "dead_letters")
 def test_dead_letters_come_once_also_when_their_positions_do_not_rise(tmp_path: Path) -> None:
     path = tmp_path / "dead.ndjson"
     first = output(0, 0, (turned_away("order", [5, 9, 2], Reason.LATE),))
@@ -326,6 +331,7 @@ def test_dead_letters_come_once_also_when_their_positions_do_not_rise(tmp_path: 
     ]
 
 
+@pytest.mark.proves("bytes", "dead_letters")
 def test_a_dead_letter_names_field_and_rule_and_duplicates_are_none(tmp_path: Path) -> None:
     path = tmp_path / "dead.ndjson"
     sink = DeadLetters(path, fields=["a", "b"], rules=["falls", "rises"], plan="cafe")

@@ -53,6 +53,7 @@ def at(rate: int, window: str, **more):
 @pytest.mark.parametrize(
     ("rate", "seconds"), [(20_000, 5), (30_000, 5), (52_000, 5), (66_000, 5), (40_000, 10)]
 )
+@pytest.mark.proves("bounded", "order")
 def test_keys_of_a_window_at_the_peak_take_no_more_than_the_bound(rate, seconds) -> None:
     made = at(rate, f"{seconds}s")
     before = heap_bytes()
@@ -174,6 +175,7 @@ def test_a_season_of_games_takes_no_more_than_the_bound(sport) -> None:
 
 
 @pytest.mark.parametrize("sport", SPORTS)
+@pytest.mark.proves("bounded", "price")
 def test_the_boards_of_a_season_take_no_more_than_the_bound(sport) -> None:
     made = plan(sport)
     books = Books(Shape.of(made.odds.markets))
@@ -208,6 +210,7 @@ class Flood:
         pass
 
 
+@pytest.mark.proves("bounded", "recorded", "normalise")
 def test_what_is_read_ahead_takes_no_more_than_the_bound() -> None:
     made = plan("nfl")
     _, _, payloads = longest_events(made, 64)

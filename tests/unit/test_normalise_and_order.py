@@ -145,6 +145,8 @@ def test_late_event_follows_the_policy(late, rejected, dropped):
     assert line.order.account.dropped == dropped
 
 
+@pytest.mark.proves("twice", "order")
+@pytest.mark.proves("books", "order")
 def test_copies_are_counted_and_reused_sequences_are_dead_letters():
     line = Line()
 
@@ -155,6 +157,8 @@ def test_copies_are_counted_and_reused_sequences_are_dead_letters():
     assert line.rejected == [(Reason.SEQUENCE_REUSED, event(1, event_id=b"other"))]
 
 
+@pytest.mark.proves("bytes", "order")
+@pytest.mark.proves("loss", "order")
 def test_held_events_of_a_finished_game_are_dead_letters_with_their_bytes():
     line = Line()
 
@@ -173,6 +177,7 @@ def test_sequence_far_ahead_is_a_jump_once_a_game_runs():
     assert line.rejected == [(Reason.SEQUENCE_JUMP, event(8))]
 
 
+@pytest.mark.proves("bounded", "order")
 def test_one_event_too_many_gives_the_gap_up_at_once():
     line = Line(max_held=2)
 
@@ -220,6 +225,7 @@ def test_snapshot_between_two_batches_changes_nothing():
 
 @pytest.mark.parametrize("name", ["normalise", "order"])
 @pytest.mark.parametrize("cut", [0, 5, 14, 40, -1])
+@pytest.mark.proves("told", "order", "normalise")
 def test_damaged_state_is_refused(name, cut):
     line = Line()
     line.feed((0, event(1)), (1, event(3)))

@@ -146,6 +146,7 @@ def test_correction_of_an_unknown_event_is_a_dead_letter() -> None:
 
 
 @pytest.mark.parametrize("model", [NormalModel(raises=(13,)), NormalModel(nans=(13,))])
+@pytest.mark.proves("told", "price")
 def test_model_failure_suspends_its_game_alone(model: NormalModel) -> None:
     stage = Price(PLAN, model)
     opening = [play(1, S, game=game) for game in range(3)]
@@ -169,6 +170,7 @@ def test_dead_letters_of_a_failing_model_are_limited_in_a_row() -> None:
     assert len(run(*plays, model=NormalModel(raises=(13,))).rejects) == 3
 
 
+@pytest.mark.proves("bytes", "price")
 def test_failure_of_a_conflated_price_keeps_the_payload_across_batches() -> None:
     stage = Price(PLAN, NormalModel(raises=(13,)))
 
@@ -202,6 +204,7 @@ def test_tracking_is_counted_by_second_once_the_second_is_over() -> None:
     assert priced.rollups.number.tolist() == [0, 1]
 
 
+@pytest.mark.proves("books", "price")
 def test_account_balances() -> None:
     stage = Price(PLAN, NormalModel())
     stage.step(batch_of([play(1, S, home=7), play(2, 2 * S), event(Kind.TICK, at=3 * S)]))

@@ -91,6 +91,7 @@ def test_what_a_source_raises_comes_after_what_it_gave() -> None:
     feed.close()
 
 
+@pytest.mark.proves("books", "normalise")
 def test_books_that_do_not_balance_are_told_by_stage() -> None:
     with pytest.raises(RunError, match=r"order by \+1"):
         assert_balanced([Account("normalise"), Account("order", taken=1)])

@@ -136,6 +136,8 @@ def test_the_last_board_of_a_market_wins_and_other_markets_stay() -> None:
     assert (fields["home_score"], fields["period"]) == ("14", "2")
 
 
+@pytest.mark.proves("order", "redis")
+@pytest.mark.proves("twice", "redis")
 def test_boards_that_are_not_newer_change_nothing() -> None:
     games = {"BUF_KC": Current(5, {"sequence": "x"})}
 
@@ -145,6 +147,7 @@ def test_boards_that_are_not_newer_change_nothing() -> None:
     assert games["BUF_KC"].fields == {"sequence": "x"}
 
 
+@pytest.mark.proves("loss", "redis")
 def test_odds_that_the_server_did_not_take_are_sent_by_the_next_try() -> None:
     sent: list[list[str]] = []
 

@@ -49,6 +49,7 @@ def filled(folder, batches=5, size=3):
     return spool
 
 
+@pytest.mark.proves("same", "websocket", "pubsub")
 def test_messages_are_read_again_from_any_position_also_by_another_process(tmp_path):
     spool = filled(tmp_path)
     wanted = [f"m{batch}-{i}".encode() for batch in range(5) for i in range(3)]
@@ -65,6 +66,7 @@ def test_messages_are_read_again_from_any_position_also_by_another_process(tmp_p
 
 
 @pytest.mark.parametrize("cut", [1, 5, 20, 31])
+@pytest.mark.proves("kill", "websocket", "pubsub")
 def test_a_torn_end_is_cut_off_with_its_cursor(tmp_path, cut):
     filled(tmp_path).close()
     (file,) = tmp_path.glob("*.spool")
@@ -88,6 +90,8 @@ def test_a_changed_byte_is_not_read(tmp_path):
 
 
 @pytest.mark.parametrize("byte", [2, 12, 30, 60])
+@pytest.mark.proves("told", "websocket", "pubsub")
+@pytest.mark.proves("loss", "websocket", "pubsub")
 def test_damage_before_the_end_is_told_and_nothing_is_cut_off(tmp_path, byte):
     filled(tmp_path).close()
     (file,) = tmp_path.glob("*.spool")
@@ -114,6 +118,7 @@ def test_nothing_is_appended_behind_half_a_batch(tmp_path, monkeypatch):
         spool.append([b"behind it"], 1, b"c6")
 
 
+@pytest.mark.proves("bounded", "websocket", "pubsub")
 def test_segments_are_removed_once_nobody_reads_them_again(tmp_path):
     spool = opened(tmp_path, 256 << 10)
     for batch in range(40):
