@@ -405,7 +405,23 @@ def test_the_command_says_what_it_does(tmp_path):
     assert "has no `infra`" in wrong.stderr
 
 
-# Cost.
+# Schedule and cost.
+
+
+def test_the_schedule_shows_games_and_workers(tmp_path):
+    words = ("schedule", "--sport", "nfl", "--from", "2026-11-29", "--days", "2")
+    shown = oddspipe(*words, folder=tmp_path)
+    assert "Sun 2026-11-29   13:00 EST" in shown.stdout
+    assert "2 workers from `55 8 * 1,2,9-12 0`" in shown.stdout
+    told = json.loads(oddspipe(*words, "--format", "json", folder=tmp_path).stdout)
+    assert told["games"][1] == {
+        "begins": "2026-11-29T13:00:00-05:00", "at_most": 6, "every_week": True
+    }  # fmt: skip
+    summer = oddspipe("schedule", "--sport", "nfl", "--from", "2026-07-01", folder=tmp_path)
+    assert "No game from 2026-07-01 for 7 days" in summer.stdout
+    wrong = oddspipe("schedule", "--sport", "nfl", "--from", "sunday", folder=tmp_path)
+    assert wrong.returncode == 2
+    assert "is no day" in wrong.stderr
 
 
 def test_lines_of_cost_add_up_and_follow_the_prices(fleets):
