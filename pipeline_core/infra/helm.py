@@ -6,6 +6,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any, Final
 
+from oddspipe.core.errors import UsageError
 from oddspipe.core.infra.alerts import groups_of
 from oddspipe.core.infra.fleet import SESSION_S, Fleet, Member, Workload
 from oddspipe.core.infra.text import as_json, head, with_head
@@ -121,9 +122,18 @@ def triggers_of(member: Member, load: Workload) -> list[dict[str, Any]]:
 
 def _mechanism(member: Member) -> str:
     security = (member.values.get("kafka") or {}).get("security") or {}
-    return {"PLAIN": "plaintext", "SCRAM-SHA-256": "scram_sha256"}.get(
-        str(security.get("mechanism")), "scram_sha512"
-    )
+    known = {
+        "PLAIN": "plaintext",
+        "SCRAM-SHA-256": "scram_sha256",
+        "SCRAM-SHA-512": "scram_sha512",
+    }
+    mechanism = str(security.get("mechanism"))
+    if mechanism not in known:
+        raise UsageError(
+            f"{member.sport}: the scaler's login by {mechanism} is not rendered",
+            hint=f"Those that are: {', '.join(known)}.",
+        )
+    return known[mechanism]
 
 
 def _login(member: Member) -> dict[str, str]:

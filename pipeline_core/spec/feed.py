@@ -138,9 +138,15 @@ class KafkaSecurity(Part):
     mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] | None = None
     """SASL mechanism."""
     username: Endpoint | None = None
-    """Name to log in with."""
+    """Name to log in with; of OAUTHBEARER the client id."""
     password: SecretRef | None = None
-    """Password, by reference only."""
+    """Password, by reference only; of OAUTHBEARER the client secret."""
+    token_url: Endpoint | None = None
+    """Where OAUTHBEARER gets its tokens: the endpoint of an OpenID Connect provider."""
+    scope: Text | None = None
+    """What an OAUTHBEARER token is asked for."""
+    ca: Text | None = None
+    """File with the certificates of the brokers' authority; the system's when left out."""
 
 
 class KafkaFeed(FeedSpec):

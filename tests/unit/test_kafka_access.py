@@ -1,6 +1,12 @@
 """Where a cluster is and how one logs in, from an environment; what is refused, and why."""
 
+import base64
+import json
+import threading
+import time
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -9,6 +15,8 @@ from tests.pricing_model import NormalModel
 from tests.run_cases import PLAN, noisy_feed
 
 pytest.importorskip("confluent_kafka", reason="confluent-kafka is in the extra 'kafka'")
+
+from confluent_kafka.admin import AdminClient
 
 from oddspipe.core.adapters.kafka.access import cluster_of, login_settings
 from oddspipe.core.adapters.kafka.published import output_of, read_message
@@ -71,7 +79,8 @@ def test_a_secret_that_is_not_mounted_is_told_with_its_file(tmp_path, monkeypatc
 @pytest.mark.parametrize(
     ("security", "words"),
     [
-        ({"protocol": "sasl_ssl", "mechanism": "OAUTHBEARER"}, "OAUTHBEARER is not supported"),
+        ({"protocol": "sasl_ssl", "mechanism": "GSSAPI"}, "GSSAPI is not supported"),
+        ({"protocol": "sasl_ssl", "mechanism": "OAUTHBEARER"}, "needs `username` and `password`"),
         ({"protocol": "sasl_ssl"}, "mechanism none is not supported"),
         (SCRAM, "needs `username` and `password`"),
     ],
@@ -112,3 +121,58 @@ def test_a_cache_is_reached_with_the_password_of_its_secret(monkeypatch, tmp_pat
     (tmp_path / "redis" / "odds" / "password").write_text("a/b@c\n")
     url = with_login("rediss://cache:6379/0", place)
     assert url == "rediss://odds:a%2Fb%40c@cache:6379/0"
+
+
+class TokenEndpoint(BaseHTTPRequestHandler):
+    """An OpenID Connect provider's token endpoint: one token, and a note of who asked."""
+
+    asked: ClassVar[list[tuple[str, str]]] = []
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        self.asked.append((self.headers["Authorization"], body))
+        now = int(time.time())  # noqa: TID251 - a token bears the time
+        parts = [{"alg": "none"}, {"sub": "odds", "iat": now, "exp": now + 3600}]
+        token = ".".join(
+            base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=")
+            for part in parts
+        )
+        answer = json.dumps({"access_token": f"{token}.", "expires_in": 3600}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_words: object) -> None:
+        """Say nothing."""
+
+
+def test_a_token_is_asked_for_with_the_secret_of_the_client(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv(SECRETS, str(tmp_path))
+    (tmp_path / "kafka").mkdir()
+    (tmp_path / "kafka" / "client").write_text("s3cret")
+    with HTTPServer(("127.0.0.1", 0), TokenEndpoint) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        security = {
+            "protocol": "sasl_ssl", "mechanism": "OAUTHBEARER", "username": "odds",
+            "password": "{secret: kafka#client}", "scope": "kafka.read",
+            "token_url": f"http://127.0.0.1:{server.server_port}/token",
+        }  # fmt: skip
+        with pytest.raises(UsageError, match="needs `token_url`"):
+            login_settings({**security, "token_url": None})
+        settings = {**login_settings(security), "bootstrap.servers": "127.0.0.1:1", "log_level": 0}
+        client = AdminClient(settings)
+        until = time.monotonic() + 15
+        while not TokenEndpoint.asked and time.monotonic() < until:
+            client.poll(0.1)
+        server.shutdown()
+    authorization, body = TokenEndpoint.asked[0]
+    assert base64.b64decode(authorization.removeprefix("Basic ")) == b"odds:s3cret"
+    assert "grant_type=client_credentials" in body
+    assert "scope=kafka.read" in body
+
+
+def test_a_cluster_may_have_an_authority_of_its_own() -> None:
+    found = login_settings({"protocol": "ssl", "ca": "/etc/ssl/kafka.pem"})
+    assert found == {"security.protocol": "ssl", "ssl.ca.location": "/etc/ssl/kafka.pem"}

@@ -76,22 +76,43 @@ def login_settings(security: Mapping[str, Any]) -> dict[str, str]:
         return {}
     protocol, mechanism = str(security["protocol"]), security.get("mechanism")
     made = {"security.protocol": protocol}
+    if security.get("ca"):
+        made["ssl.ca.location"] = str(security["ca"])
     if protocol != "sasl_ssl":
         return made
-    if mechanism not in {"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"}:
+    if mechanism not in {"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"}:
         raise UsageError(
             f"kafka: mechanism {mechanism or 'none'} is not supported",
-            hint="Use SCRAM-SHA-512, SCRAM-SHA-256 or PLAIN.",
+            hint="Use SCRAM-SHA-512, SCRAM-SHA-256, PLAIN or OAUTHBEARER.",
         )
     name, password = security.get("username"), security.get("password")
     if not (name and password):
         raise UsageError(f"kafka: {mechanism} needs `username` and `password`")
+    word = secret(str(password))
+    if mechanism == "OAUTHBEARER":
+        return {**made, **_token_settings(security, str(name), word)}
     return {
         **made,
         "sasl.mechanism": str(mechanism),
         "sasl.username": str(name),
-        "sasl.password": secret(str(password)),
+        "sasl.password": word,
     }
+
+
+def _token_settings(security: Mapping[str, Any], name: str, word: str) -> dict[str, str]:
+    """Return the settings of tokens by client credentials; librdkafka gets and renews them."""
+    if not security.get("token_url"):
+        raise UsageError("kafka: OAUTHBEARER needs `token_url`")
+    made = {
+        "sasl.mechanism": "OAUTHBEARER",
+        "sasl.oauthbearer.method": "oidc",
+        "sasl.oauthbearer.client.id": name,
+        "sasl.oauthbearer.client.secret": word,
+        "sasl.oauthbearer.token.endpoint.url": str(security["token_url"]),
+    }
+    if security.get("scope"):
+        made["sasl.oauthbearer.scope"] = str(security["scope"])
+    return made
 
 
 def make_topics(
