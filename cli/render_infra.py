@@ -30,6 +30,7 @@ class Mode(StrEnum):
     CHECK = "check"
     DIFF = "diff"
     LIST = "list"
+    VERIFY = "verify"
 
 
 def register(app: typer.Typer) -> None:
@@ -62,6 +63,14 @@ def render_infra(  # noqa: PLR0913 - one parameter an option
     listed: Annotated[
         bool, typer.Option("--list", help="Write nothing; list the files with their kinds.")
     ] = False,
+    verify: Annotated[
+        bool,
+        typer.Option(
+            "--verify",
+            help="Have what lies there read by the tools that will read it: Helm, Kubernetes' "
+            "schemas, promtool, amtool, the ClickHouse engine.",
+        ),
+    ] = False,
     form: AsForm = Form.TEXT,
 ) -> None:
     """Write everything to run the sports in a cluster: charts, topics, tables, alerts, runbooks.
@@ -69,15 +78,19 @@ def render_infra(  # noqa: PLR0913 - one parameter an option
     All of it comes from the plans: what runs and what is deployed cannot disagree. The same input
     gives the same bytes. Files edited by hand and files that are no longer rendered are named;
     those in `overrides/` are never touched. Exit codes: 0 written, or nothing differs; 1 a spec has
-    faults; 2 wrong usage; 3 something differs (--check, --diff), or a model does not load.
+    faults; 2 wrong usage; 3 something differs (--check, --diff), a check failed or could not run
+    (--verify), or a model does not load.
     """
     from oddspipe.cli import console  # noqa: PLC0415 - `--help` draws its own
     from oddspipe.core.infra.load import fleets_of  # noqa: PLC0415 - Polars is slow
     from oddspipe.core.infra.render import tree_of  # noqa: PLC0415 - as above
 
-    modes = [m for m, on in ((Mode.CHECK, check), (Mode.DIFF, diff), (Mode.LIST, listed)) if on]
+    asked = {Mode.CHECK: check, Mode.DIFF: diff, Mode.LIST: listed, Mode.VERIFY: verify}
+    modes = [mode for mode, on in asked.items() if on]
     if len(modes) > 1:
-        raise UsageError("--check, --diff and --list do not go together", hint="Name one of them.")
+        raise UsageError(
+            "--check, --diff, --list and --verify do not go together", hint="Name one of them."
+        )
     mode = modes[0] if modes else Mode.WRITE
     if sport and mode not in {Mode.DIFF, Mode.LIST}:
         raise UsageError(
@@ -175,7 +188,30 @@ def _list(tree: "Tree", folder: Path, form: Form) -> bool:
     return False
 
 
-_SHOWN = {Mode.CHECK: _check, Mode.DIFF: _diff, Mode.LIST: _list}
+def _verify(tree: "Tree", folder: Path, form: Form) -> bool:
+    from oddspipe.cli import console  # noqa: PLC0415 - as above
+    from oddspipe.core.infra.verify import verified  # noqa: PLC0415 - as above
+
+    if (missing := tree.drift(folder).missing) and "MANIFEST.json" in missing:
+        raise UsageError(f"{folder} holds nothing that was rendered", hint="Render it first.")
+    found = list(verified(folder))
+    wrong = [one for one in found if one.faults]
+    skipped = [one for one in found if one.skipped]
+    if form is Form.JSON:
+        rows = [{"name": one.name, "faults": one.faults, "skipped": one.skipped or None}
+                for one in found]  # fmt: skip
+        typer.echo(json.dumps(rows))
+        return bool(wrong or skipped)
+    for one in wrong:
+        console.show(f"wrong    {one.name}", *(f"    {fault}" for fault in one.faults))
+    for one in skipped:
+        console.show(f"skipped  {one.name}: {one.skipped}")
+    ran = len(found) - len(skipped)
+    console.show(f"{folder}: {ran} checks ran, {len(wrong)} failed, {len(skipped)} skipped")
+    return bool(wrong or skipped)
+
+
+_SHOWN = {Mode.CHECK: _check, Mode.DIFF: _diff, Mode.LIST: _list, Mode.VERIFY: _verify}
 
 
 def cost(

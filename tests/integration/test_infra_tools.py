@@ -14,6 +14,7 @@ import yaml
 from docs.make import sample
 from referencing.jsonschema import DRAFT4
 from tests.plan_cases import ROOT
+from tests.replay_cases import oddspipe
 
 from oddspipe.core.adapters.partner_messages import FORMATS, Origin, messages
 from oddspipe.core.infra.clickhouse import sport_statements
@@ -434,3 +435,36 @@ def test_applications_take_what_lies_in_the_repository():
             for part in file.read_text().split("\n---\n") if "kind:" in part
         }  # fmt: skip
         assert {(api.rpartition("/")[0], kind) for api, kind in kinds} == allowed
+
+
+def test_the_command_has_everything_read_and_says_what_is_wrong(tmp_path):
+    for name in ("promtool", "amtool"):
+        tool(name, "they are in Debian's prometheus and prometheus-alertmanager")
+    for name in ("sports", "platform.yaml"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    shutil.copytree(GENERATED / "staging", tmp_path / "generated" / "staging")
+    words = ("render-infra", "--verify", "--env", "staging")
+    sound = oddspipe(*words, folder=tmp_path)
+    assert sound.returncode == 0, sound.stdout
+    assert re.search(r"(4\d|3\d) checks ran, 0 failed, 0 skipped", sound.stdout)
+
+    def broken(path, old, new):
+        file = tmp_path / "generated/staging" / path
+        text = file.read_text()
+        assert old in text
+        file.write_text(text.replace(old, new, 1))
+
+    broken("helm/values-nfl.yaml", "port: 9464", "port: ninety")
+    broken("prometheus/nba.rules.yaml", "absent(", "abscent(")
+    broken("alertmanager/alertmanager.yaml", "receiver: nfl-primary", "receiver: nobody")
+    broken("grafana/mlb.json", "sum (oddspipe_live_games", "sum ((oddspipe_live_games")
+    broken("clickhouse/nfl.sql", "ENGINE = ReplacingMergeTree", "ENGINE = ReplacingMergTree")
+    broken("kafka/nba/apply.sh", "set -eu", "if set -eu")
+    found = oddspipe(*words, "--format", "json", folder=tmp_path)
+    assert found.returncode == 3
+    wrong = {one["name"] for one in json.loads(found.stdout) if one["faults"]}
+    assert wrong == {
+        "helm lint nfl", "helm template nfl", "promtool check rules nba.rules.yaml",
+        "promtool test rules nba.test.yaml", "amtool check-config alertmanager.yaml",
+        "promql mlb.json", "clickhouse tables", "sh -n apply.sh",
+    }  # fmt: skip

@@ -1,0 +1,188 @@
+"""Have what was rendered read by the tools that will read it; say what is wrong."""
+
+import importlib
+import json
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+VERSIONS: Final = ("1.31", "1.33", "1.35")
+"""Versions of Kubernetes whose schemas must take every object."""
+IMAGE: Final = {"repository": "registry.example.com/oddspipe", "digest": f"sha256:{'a' * 64}"}
+"""Stands for the image, which the deployment gives."""
+PATIENCE_S: Final = 120
+HARMLESS: Final = 2
+"""Helm's messages below this are advice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one check came to.
+
+    Attributes:
+        name: What was read, by which tool.
+        faults: What is wrong; empty for nothing.
+        skipped: Why it did not run; empty if it did.
+    """
+
+    name: str
+    faults: tuple[str, ...] = ()
+    skipped: str = ""
+
+
+def verified(folder: Path) -> Iterator[Result]:
+    """Yield the result of every check of a rendered environment."""
+    for file in sorted(folder.glob("helm/values-*.yaml")):
+        yield from _chart(folder, file)
+    for file in sorted(folder.glob("prometheus/*.rules.yaml")):
+        yield _program("promtool", "prometheus", ["check", "rules"], file)
+    for file in sorted(folder.glob("prometheus/*.test.yaml")):
+        yield _program("promtool", "prometheus", ["test", "rules"], file)
+    for file in sorted(folder.glob("alertmanager/*.yaml")):
+        yield _program("amtool", "prometheus-alertmanager", ["check-config"], file)
+    for file in sorted(folder.glob("grafana/*.json")):
+        yield _guarded(f"promql {file.name}", "promql_parser", partial(_queries, file))
+    yield _guarded("clickhouse tables", "chdb.session", partial(_tables, folder), "chdb")
+    for file in sorted(folder.rglob("*.sh")):
+        yield _program("sh", "dash", ["-n"], file)
+
+
+def _program(name: str, package: str, words: list[str], file: Path) -> Result:
+    """Have a program read a file."""
+    title = " ".join([name, *words, file.name])
+    found = shutil.which(name)
+    if found is None:
+        return Result(title, skipped=f"{name} is not installed (Debian: {package})")
+    try:
+        done = subprocess.run(  # noqa: S603 - a program of the PATH, words of ours
+            [found, *words, str(file)],
+            capture_output=True, text=True, timeout=PATIENCE_S, check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return Result(title, (str(error),))
+    said = (done.stdout + done.stderr).strip().splitlines()
+    return Result(title, tuple(said[-12:]) if done.returncode else ())
+
+
+def _guarded(
+    title: str, module: str, check: Callable[[Any], list[str]], package: str = ""
+) -> Result:
+    """Run a check with a library, if it is there."""
+    try:
+        loaded = importlib.import_module(module)
+    except ImportError:
+        wanted = package or module.replace("_", "-")
+        return Result(title, skipped=f"{wanted} is not installed (pip install {wanted})")
+    try:
+        return Result(title, tuple(check(loaded)))
+    except Exception as error:  # noqa: BLE001 - whatever a tool raises is what it says of the file
+        return Result(title, (f"{type(error).__name__}: {str(error)[:500]}",))
+
+
+def _chart(folder: Path, values: Path) -> Iterator[Result]:
+    """Lint the chart with a sport's values, render it, and hold objects against the schemas."""
+    sport = values.stem.removeprefix("values-")
+    with tempfile.TemporaryDirectory() as place:
+        root = Path(place) / "oddspipe"
+        shutil.copytree(folder / "helm" / "oddspipe", root)
+        try:
+            content = {**yaml.safe_load(values.read_text(encoding="utf-8")), "image": IMAGE}
+        except (yaml.YAMLError, TypeError) as error:
+            yield Result(f"helm {sport}", (f"{values.name}: {error}",))
+            return
+        (root / "values.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+        yield _guarded(f"helm lint {sport}", "helm_python", partial(_lint, root), _HELM)
+        objects: list[dict[str, Any]] = []
+
+        def render(module: Any) -> list[str]:  # noqa: ANN401 - a library
+            with module.Chart.load(str(root)) as chart:
+                made = chart.render({}, name=sport, namespace=f"odds-{sport}")
+            objects.extend(one for t in made.values() for one in yaml.safe_load_all(t) if one)
+            return [] if objects else ["nothing was rendered"]
+
+        yield _guarded(f"helm template {sport}", "helm_python", render, _HELM)
+        for version in VERSIONS if objects else ():
+            yield _guarded(
+                f"kubernetes {version} {sport}",
+                "kubernetes_validate",
+                partial(_schema_faults, version, objects),
+            )
+
+
+_HELM: Final = "helm-python-sdk"
+
+
+def _lint(root: Path, module: Any) -> list[str]:  # noqa: ANN401 - a library
+    found = module.lint(str(root), kube_version=f"{VERSIONS[-1]}.0")
+    messages = [m["error"] for m in found["messages"] if m["severity"] >= HARMLESS]
+    return [str(one) for one in (*found["errors"], *messages)]
+
+
+def _schema_faults(version: str, objects: list[dict[str, Any]], module: Any) -> list[str]:  # noqa: ANN401 - a library
+    """Return all that Kubernetes' own strict schemas find; custom resources have none there."""
+    jsonschema = importlib.import_module("jsonschema")
+    referencing = importlib.import_module("referencing")
+    draft4 = importlib.import_module("referencing.jsonschema").DRAFT4
+    schemas = Path(module.__file__).parent / "kubernetes-json-schema"
+    base = schemas / f"v{version}.0-local-strict"
+    definitions = json.loads((base / "_definitions.json").read_text())
+    resource = referencing.Resource(definitions, draft4)
+    registry = referencing.Registry().with_resource("_definitions.json", resource)
+    faults = []
+    for one in objects:
+        group, _, name = one["apiVersion"].rpartition("/")
+        middle = f"{group.split('.')[0]}-{name}" if group else name
+        file = base / f"{one['kind'].lower()}-{middle}.json"
+        if file.exists():
+            schema = _local(json.loads(file.read_text()))
+            found = jsonschema.Draft4Validator(schema, registry=registry).iter_errors(one)
+            faults += [
+                f"{one['kind']} {one['metadata']['name']} {list(e.absolute_path)}: {e.message}"
+                for e in found
+            ]
+    return faults
+
+
+def _local(value: Any) -> Any:  # noqa: ANN401 - JSON
+    if isinstance(value, dict):
+        return {k: v.replace("/api/", "") if k == "$ref" else _local(v) for k, v in value.items()}
+    return [_local(one) for one in value] if isinstance(value, list) else value
+
+
+def _queries(file: Path, module: Any) -> list[str]:  # noqa: ANN401 - a library
+    for panel in json.loads(file.read_text(encoding="utf-8"))["panels"]:
+        for target in panel["targets"]:
+            module.parse(target["expr"].replace("$__rate_interval", "1m"))
+    return []
+
+
+def _tables(folder: Path, module: Any) -> list[str]:  # noqa: ANN401 - a library
+    """Run the tables in an engine of its own; of access the engine only reads the words."""
+    with tempfile.TemporaryDirectory() as place:
+        session = module.Session(f"{place}/data")
+        try:
+            for file in sorted((folder / "clickhouse").glob("*.sql")):
+                for one in _statements(file):
+                    if file.stem == "access":
+                        quoted = one.replace("\\", "\\\\").replace("'", "\\'")
+                        session.query(f"SELECT formatQuerySingleLine('{quoted}')")
+                    else:
+                        # An engine in a process has no Kafka: a table that keeps nothing stands in.
+                        session.query(re.sub(r"ENGINE = Kafka SETTINGS[^;]*", "ENGINE = Null", one))
+        finally:
+            session.close()
+    return []
+
+
+def _statements(file: Path) -> list[str]:
+    lines = file.read_text(encoding="utf-8").splitlines()
+    text = "\n".join(line for line in lines if not line.startswith("--"))
+    return [one.strip() for one in text.split(";") if one.strip()]
