@@ -79,8 +79,8 @@ class CapturedSource:
         return self._total
 
     def close(self) -> None:
-        """Let go of the files."""
-        self._parts = iter(())
+        """Let go of the files, and of what was read of them."""
+        self._parts, self._pending = iter(()), None
 
     def _read(self, skip_to: int) -> Iterator[Payloads]:
         position, latest = 0, 0

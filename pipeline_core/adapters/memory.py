@@ -49,7 +49,8 @@ class MemorySource:
         return sum(len(batch) for batch in self._batches)
 
     def close(self) -> None:
-        """Do nothing; there is nothing to let go of."""
+        """Give nothing more."""
+        self._next = len(self._batches)
 
 
 class MemorySink:

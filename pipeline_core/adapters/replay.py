@@ -118,6 +118,7 @@ class ReplaySource:
         self._position = 0
         self._skip_to = 0
         self._pending: Payloads | None = None
+        self._closed = False
 
     def open(self, position: int, token: bytes = b"") -> None:
         """Go to `position`; a token saves mapping what lies before it."""
@@ -128,12 +129,12 @@ class ReplaySource:
             at, before = (int(part) for part in token.split(b":"))
             if before <= position:
                 self._at, self._position = at, before
-        self._skip_to, self._pending = position, None
+        self._skip_to, self._pending, self._closed = position, None, False
         self._pace.restart()
 
     def poll(self, timeout_us: int) -> Payloads | None:
         """Return what is due; at full speed, all games that overlap in time at once."""
-        if self._pending is None:
+        if self._pending is None and not self._closed:
             self._pending = self._load()
         if self._pending is None:
             return None
@@ -154,7 +155,8 @@ class ReplaySource:
         return self._position + round(left * self._position / read) if read else left
 
     def close(self) -> None:
-        """Let go of the rows that are in memory."""
+        """Let go of the rows that are in memory, and give nothing more."""
+        self._pending, self._closed = None, True
         self._recorded.close()
 
     def _load(self) -> Payloads | None:

@@ -132,6 +132,8 @@ class ClickHouse:
 
     def write_many(self, outputs: Sequence[Output]) -> None:
         """Write several outputs with one insert a table, and return when they are durable."""
+        if not outputs:
+            return
         stored, start = self._stored, self._next
         kept = gathered(outputs, stored.layout, self._kinds, from_number=start["events"])
         if len(kept.events):

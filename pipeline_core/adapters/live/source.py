@@ -100,6 +100,8 @@ class LiveSource:
         Raises:
             RunError: The feed cannot be received any more; all before it was returned.
         """
+        if self._stopped.is_set():
+            return _none()
         block = self._spool.read(self._position, timeout_us / 1e6)
         if block is None:
             if self._error is not None:

@@ -117,9 +117,11 @@ class SimulatorSource:
         self._begun_ns = 0
         self._stretch_us = CHUNK_US
         self._total: int | None = None
+        self._closed = False
 
     def open(self, position: int, token: bytes = b"") -> None:  # noqa: ARG002 - needs none
         """Go to a position."""
+        self._closed = False
         low, high = 0, -(-self._rounds.end_us // CHUNK_US)
         while low < high:
             middle = (low + high + 1) // 2
@@ -134,7 +136,7 @@ class SimulatorSource:
     def poll(self, timeout_us: int) -> Payloads | None:
         """Return what is due; None after the last tick."""
         end = self._rounds.end_us
-        if self._at_us > end:
+        if self._closed or self._at_us > end:
             return None
         if self._at_us == end:
             return self._last()
@@ -159,7 +161,8 @@ class SimulatorSource:
         return self._rounds.injected(min(self._at_us, self._rounds.end_us))
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Make nothing more."""
+        self._closed = True
 
     def _due(self, timeout_us: int) -> int:
         """Wait until a chunk is due, or not longer than this; return until when all is due."""

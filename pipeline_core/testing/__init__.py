@@ -1,0 +1,1 @@
+"""What every source and every sink must keep, as checks for the tests of those who write one."""
