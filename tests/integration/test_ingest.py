@@ -199,18 +199,17 @@ def test_the_spool_takes_what_comes_while_the_brokers_are_away(tmp_path):
     running = kafka.start(home, port=port)
     sport = websocket_sport(tmp_path / "sport", "away", running.endpoint)
     try:
-        with pushing(sport, duration=14) as (server, maker):
+        with pushing(sport, duration=22) as (server, maker):
             ingest = sport.begun("ingest", "--until", "idle")
             time.sleep(4)
             process.stop(home)
-            time.sleep(4)
+            # Longer than a transaction may last: the brokers give it up when they come back.
+            time.sleep(12)
             kafka.start(home, port=port)
             maker.join()
             assert ingest.wait(90) == 0
             sent = list(server._messages)
-        log = (tmp_path / "sport" / "ingest.log").read_text()
         compared(sent, sport.raw())
-        assert "the brokers take the feed again" in log
         assert sport.priced()["balanced"]
         assert sport.verified()["sound"]
     finally:

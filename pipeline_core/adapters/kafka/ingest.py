@@ -6,6 +6,7 @@ spool takes what is received, up to its bound; then the provider waits.
 """
 
 import random
+import uuid
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -14,7 +15,6 @@ import numpy as np
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from oddspipe.core.adapters.kafka.access import Cluster
-from oddspipe.core.adapters.kafka.client import FENCED
 from oddspipe.core.adapters.kafka.feed_server import Placed
 from oddspipe.core.adapters.kafka.records import TRANSACTION_MS
 from oddspipe.core.adapters.live.source import LiveSource
@@ -42,11 +42,13 @@ class Reached(msgspec.Struct, frozen=True):
         spool: Id of the spool that it was read from.
         position: Position in that spool after the last message that is in the raw topic.
         cursor: The provider's cursor there, in hexadecimal: where a new spool goes on.
+        owner: Id of the ingest that has the feed.
     """
 
     spool: str
     position: int
     cursor: str = ""
+    owner: str = ""
 
 
 class Ingest:
@@ -85,6 +87,8 @@ class Ingest:
         self._raw, self._positions = topics
         self._placed, self._read, self._clock = placed, read, clock
         self._name = f"oddspipe.ingest.{self._raw}"
+        self._owner = uuid.uuid4().hex
+        self._claimed = False
         self._producer: Producer | None = None
         self._pusher: Pusher | None = None
 
@@ -161,15 +165,13 @@ class Ingest:
             producer.begin_transaction()
             self._push(pusher, taken)
             passed("ingest.pushed")
-            note = Reached(self._spool, end, taken.token.hex())
-            value, key = Spans.of([msgspec.json.encode(note)]), Spans.of([b"reached"])
-            pusher.push(self._positions, Rows(np.zeros(1, np.int32), value, key), CALL_S)
+            self._note(pusher, Reached(self._spool, end, taken.token.hex(), self._owner))
             passed("ingest.committing")
             producer.commit_transaction(CALL_S)
             passed("ingest.committed")
         except (KafkaException, PushError) as error:
             self._drop()
-            raise _sorted(error, self._name) from error
+            raise RetryableError(f"kafka: {_said(error)}") from error
         self._done(taken, end)
 
     def _push(self, pusher: Pusher, payloads: Payloads) -> None:
@@ -188,19 +190,48 @@ class Ingest:
     def _start(self) -> Reached | None:
         """Make the producer, which fences the one before, and read how far that one came.
 
+        That the feed is ours now stands in the topic of positions before anything is brought: a
+        coordinator refuses a producer both when another has its name and when the brokers were
+        away for longer than a transaction may last, and only this tells one from the other.
+
         Raises:
+            FencedError: Another ingest has the feed.
             RetryableError: The cluster does not answer.
         """
         self._drop()
-        producer = Producer(self._settings())
         try:
+            if self._claimed:
+                self._must_own(self._reached())
+            producer = Producer(self._settings())
             producer.init_transactions(START_S)
+            self._producer, self._pusher = producer, pusher_of(producer, self._name)
             reached = self._reached()
-        except KafkaException as error:
-            producer.purge()
-            raise _sorted(error, self._name) from error
-        self._producer, self._pusher = producer, pusher_of(producer, self._name)
+            producer.begin_transaction()
+            before = reached or Reached("", 0)
+            self._note(self._pusher, msgspec.structs.replace(before, owner=self._owner))
+            producer.commit_transaction(CALL_S)
+        except (KafkaException, PushError) as error:
+            self._drop()
+            raise RetryableError(f"kafka: {_said(error)}") from error
+        self._claimed = True
         return reached
+
+    def _note(self, pusher: Pusher, note: Reached) -> None:
+        """Write how far the feed has been brought, in the transaction."""
+        value, key = Spans.of([msgspec.json.encode(note)]), Spans.of([b"reached"])
+        pusher.push(self._positions, Rows(np.zeros(1, np.int32), value, key), CALL_S)
+
+    def _must_own(self, newest: Reached | None) -> None:
+        """See that no other ingest has begun since.
+
+        Raises:
+            FencedError: One has.
+        """
+        if newest is not None and newest.owner != self._owner:
+            raise FencedError(
+                f"kafka: {self._raw} was taken over by another ingest",
+                hint="A sport has one ingest at a time; end one of them.",
+            )
 
     def _reached(self) -> Reached | None:
         """Return the newest position that is committed; None where nothing was brought yet."""
@@ -266,14 +297,7 @@ class Ingest:
         }
 
 
-def _sorted(error: KafkaException | PushError, name: str) -> RunError:
-    """Return what is to be done about an error: end, or try again."""
+def _said(error: KafkaException | PushError) -> str:
     if isinstance(error, PushError):
-        return RetryableError(f"kafka: {error}")
-    fault = error.args[0]
-    if fault.code() in FENCED:
-        return FencedError(
-            f"kafka: {name} was taken over by another ingest: {fault.str()}",
-            hint="A sport has one ingest at a time; end one of them.",
-        )
-    return RetryableError(f"kafka: {fault.name()}: {fault.str()}")
+        return str(error)
+    return f"{error.args[0].name()}: {error.args[0].str()}"
