@@ -181,7 +181,10 @@ def end(pid: int, *, within_s: float = STOP_S) -> bool:
         for what, patience in ((signal.SIGTERM, within_s), (signal.SIGKILL, 5.0)):
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(handle, what)
-            if select.select([handle], [], [], patience)[0]:
+            # Not `select`: its limit of 1,024 descriptors is that of the whole process.
+            ended = select.poll()
+            ended.register(handle, select.POLLIN)
+            if ended.poll(patience * 1000):
                 if pid in _OURS:
                     _OURS.pop(pid).wait()
                 return True
