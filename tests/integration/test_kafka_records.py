@@ -507,6 +507,8 @@ def test_pushed_records_arrive_as_they_were_once_their_transaction_is_committed(
     producer.commit_transaction(30)
     producer.begin_transaction()
     push(pusher, topic, [(0, b"never", b"seen")] * 10)
+    # The broker refuses to abort a transaction of which it has not heard yet.
+    producer.flush(30)
     producer.abort_transaction(30)
     pusher.close()
     got = everything(brokers, topic, 2)
