@@ -183,7 +183,7 @@ def buckets_of(times: Histogram) -> tuple[list[tuple[str, float]], float]:
     >>> h = Histogram()
     >>> h.add(np.array([2_000_000] * 3 + [700_000_000]))
     >>> buckets_of(h)[0][0], buckets_of(h)[0][-1], round(buckets_of(h)[1], 2)
-    (('0.005', 3.0), ('+Inf', 4.0), 0.69)
+    (('0.005', 3.0), ('+Inf', 4.0), 0.72)
     """
     counts = times.counts.copy()
     so_far = np.cumsum(counts)
