@@ -6,9 +6,9 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -91,64 +91,94 @@ def _chart(folder: Path, values: Path) -> Iterator[Result]:
     """Lint the chart with a sport's values, render it, and hold objects against the schemas."""
     sport = values.stem.removeprefix("values-")
     with tempfile.TemporaryDirectory() as place:
-        root = Path(place) / "oddspipe"
-        shutil.copytree(folder / "helm" / "oddspipe", root)
         try:
             content = {**yaml.safe_load(values.read_text(encoding="utf-8")), "image": IMAGE}
         except (yaml.YAMLError, TypeError) as error:
             yield Result(f"helm {sport}", (f"{values.name}: {error}",))
             return
-        (root / "values.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
-        yield _guarded(f"helm lint {sport}", "helm_python", partial(_lint, root), _HELM)
+        root = lay_down(folder, Path(place), content)
+        yield _guarded(f"helm lint {sport}", "helm_python", partial(lint, root), _HELM)
         objects: list[dict[str, Any]] = []
 
-        def render(module: Any) -> list[str]:  # noqa: ANN401 - a library
-            with module.Chart.load(str(root)) as chart:
-                made = chart.render({}, name=sport, namespace=f"odds-{sport}")
-            objects.extend(one for t in made.values() for one in yaml.safe_load_all(t) if one)
+        def template(module: Any) -> list[str]:  # noqa: ANN401 - a library
+            objects.extend(render(root, sport, module))
             return [] if objects else ["nothing was rendered"]
 
-        yield _guarded(f"helm template {sport}", "helm_python", render, _HELM)
+        yield _guarded(f"helm template {sport}", "helm_python", template, _HELM)
         for version in VERSIONS if objects else ():
             yield _guarded(
                 f"kubernetes {version} {sport}",
                 "kubernetes_validate",
-                partial(_schema_faults, version, objects),
+                partial(_held, version, objects),
             )
 
 
 _HELM: Final = "helm-python-sdk"
 
 
-def _lint(root: Path, module: Any) -> list[str]:  # noqa: ANN401 - a library
+def lay_down(folder: Path, place: Path, values: Mapping[str, Any]) -> Path:
+    """Copy the chart of a rendered environment, with values of its own; return where it lies."""
+    root = place / "oddspipe"
+    shutil.copytree(folder / "helm" / "oddspipe", root, dirs_exist_ok=True)
+    (root / "values.yaml").write_text(yaml.safe_dump(dict(values)), encoding="utf-8")
+    return root
+
+
+def lint(root: Path, module: Any) -> list[str]:  # noqa: ANN401 - a library
+    """Return what Helm finds wrong with a chart; `module` is `helm_python`."""
     found = module.lint(str(root), kube_version=f"{VERSIONS[-1]}.0")
     messages = [m["error"] for m in found["messages"] if m["severity"] >= HARMLESS]
     return [str(one) for one in (*found["errors"], *messages)]
 
 
-def _schema_faults(version: str, objects: list[dict[str, Any]], module: Any) -> list[str]:  # noqa: ANN401 - a library
-    """Return all that Kubernetes' own strict schemas find; custom resources have none there."""
-    jsonschema = importlib.import_module("jsonschema")
-    referencing = importlib.import_module("referencing")
-    draft4 = importlib.import_module("referencing.jsonschema").DRAFT4
+def render(root: Path, sport: str, module: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - a library
+    """Return the objects that Helm makes of a chart; `module` is `helm_python`."""
+    with module.Chart.load(str(root)) as chart:
+        made = chart.render({}, name=sport, namespace=f"odds-{sport}")
+    return [one for text in made.values() for one in yaml.safe_load_all(text) if one]
+
+
+def schema_faults(
+    version: str,
+    objects: Iterable[Mapping[str, Any]],
+    module: Any,  # noqa: ANN401 - a library
+) -> tuple[list[str], set[str]]:
+    """Return all that Kubernetes' own strict schemas find, and the API groups they do not know.
+
+    `module` is `kubernetes_validate`, which brings the schemas.
+    """
+    validator = importlib.import_module("jsonschema").Draft4Validator
     schemas = Path(module.__file__).parent / "kubernetes-json-schema"
     base = schemas / f"v{version}.0-local-strict"
-    definitions = json.loads((base / "_definitions.json").read_text())
-    resource = referencing.Resource(definitions, draft4)
-    registry = referencing.Registry().with_resource("_definitions.json", resource)
-    faults = []
+    faults: list[str] = []
+    unknown: set[str] = set()
     for one in objects:
         group, _, name = one["apiVersion"].rpartition("/")
         middle = f"{group.split('.')[0]}-{name}" if group else name
         file = base / f"{one['kind'].lower()}-{middle}.json"
-        if file.exists():
-            schema = _local(json.loads(file.read_text()))
-            found = jsonschema.Draft4Validator(schema, registry=registry).iter_errors(one)
-            faults += [
-                f"{one['kind']} {one['metadata']['name']} {list(e.absolute_path)}: {e.message}"
-                for e in found
-            ]
-    return faults
+        if not file.exists():
+            unknown.add(group)
+            continue
+        schema = _local(json.loads(file.read_text()))
+        faults += [
+            f"{one['kind']} {one['metadata']['name']} {list(e.absolute_path)}: {e.message}"
+            for e in validator(schema, registry=_definitions(base)).iter_errors(one)
+        ]
+    return faults, unknown
+
+
+def _held(version: str, objects: list[dict[str, Any]], module: Any) -> list[str]:  # noqa: ANN401 - a library
+    return schema_faults(version, objects, module)[0]
+
+
+@cache
+def _definitions(base: Path) -> Any:  # noqa: ANN401 - a library's
+    """Return the registry of what the schemas of a version refer to."""
+    referencing = importlib.import_module("referencing")
+    draft4 = importlib.import_module("referencing.jsonschema").DRAFT4
+    definitions = json.loads((base / "_definitions.json").read_text())
+    resource = referencing.Resource(definitions, draft4)
+    return referencing.Registry().with_resource("_definitions.json", resource)
 
 
 def _local(value: Any) -> Any:  # noqa: ANN401 - JSON
@@ -158,10 +188,16 @@ def _local(value: Any) -> Any:  # noqa: ANN401 - JSON
 
 
 def _queries(file: Path, module: Any) -> list[str]:  # noqa: ANN401 - a library
+    for query in queries(file):
+        module.parse(query)
+    return []
+
+
+def queries(file: Path) -> Iterator[str]:
+    """Yield the PromQL of a dashboard, with a duration in place of Grafana's variable."""
     for panel in json.loads(file.read_text(encoding="utf-8"))["panels"]:
         for target in panel["targets"]:
-            module.parse(target["expr"].replace("$__rate_interval", "1m"))
-    return []
+            yield target["expr"].replace("$__rate_interval", "1m")
 
 
 def _tables(folder: Path, module: Any) -> list[str]:  # noqa: ANN401 - a library
@@ -170,19 +206,26 @@ def _tables(folder: Path, module: Any) -> list[str]:  # noqa: ANN401 - a library
         session = module.Session(f"{place}/data")
         try:
             for file in sorted((folder / "clickhouse").glob("*.sql")):
-                for one in _statements(file):
-                    if file.stem == "access":
-                        quoted = one.replace("\\", "\\\\").replace("'", "\\'")
-                        session.query(f"SELECT formatQuerySingleLine('{quoted}')")
-                    else:
-                        # An engine in a process has no Kafka: a table that keeps nothing stands in.
-                        session.query(re.sub(r"ENGINE = Kafka SETTINGS[^;]*", "ENGINE = Null", one))
+                for one in statements(file):
+                    session.query(to_read(one) if file.stem == "access" else without_kafka(one))
         finally:
             session.close()
     return []
 
 
-def _statements(file: Path) -> list[str]:
+def statements(file: Path) -> list[str]:
+    """Return the SQL statements of a rendered file."""
     lines = file.read_text(encoding="utf-8").splitlines()
     text = "\n".join(line for line in lines if not line.startswith("--"))
     return [one.strip() for one in text.split(";") if one.strip()]
+
+
+def without_kafka(statement: str) -> str:
+    """Return a statement for an engine without Kafka: a table that keeps nothing stands for it."""
+    return re.sub(r"ENGINE = Kafka SETTINGS[^;]*", "ENGINE = Null", statement)
+
+
+def to_read(statement: str) -> str:
+    """Return the query by which an engine parses a statement that it cannot run."""
+    quoted = statement.replace("\\", "\\\\").replace("'", "\\'")
+    return f"SELECT formatQuerySingleLine('{quoted}')"

@@ -4,19 +4,15 @@ import json
 import re
 import shutil
 import subprocess
-from functools import cache
-from pathlib import Path
 
-import jsonschema
 import pytest
-import referencing
 import yaml
 from docs.make import sample
-from referencing.jsonschema import DRAFT4
 from tests.plan_cases import ROOT
 from tests.replay_cases import oddspipe
 
 from oddspipe.core.adapters.partner_messages import FORMATS, Origin, messages
+from oddspipe.core.infra import verify
 from oddspipe.core.infra.clickhouse import sport_statements
 from oddspipe.core.infra.load import fleets_of
 
@@ -26,7 +22,6 @@ GENERATED = ROOT / "generated"
 ENVIRONMENTS = ("dev", "staging", "prod")
 SPORTS = ("mlb", "nba", "nfl")
 KUBERNETES = ("1.31", "1.33", "1.35")
-IMAGE = {"repository": "registry.example.com/oddspipe", "digest": f"sha256:{'a' * 64}"}
 CUSTOM = {"keda.sh", "external-secrets.io", "monitoring.coreos.com", "argoproj.io"}
 
 
@@ -51,80 +46,34 @@ def told(*words, **more):
 
 def values_of(environment, sport):
     values = yaml.safe_load((GENERATED / environment / f"helm/values-{sport}.yaml").read_text())
-    return {**values, "image": IMAGE}
+    return {**values, "image": verify.IMAGE}
 
 
 def chart(folder, environment, values):
     """Lay down a chart with values of its own."""
-    root = folder / "oddspipe"
-    shutil.copytree(GENERATED / environment / "helm" / "oddspipe", root, dirs_exist_ok=True)
-    (root / "values.yaml").write_text(yaml.safe_dump(values))
-    return root
+    return verify.lay_down(GENERATED / environment, folder, values)
 
 
-def linted(root):
-    """Return what Helm finds wrong with a chart."""
-    helm = pytest.importorskip(
+def helm():
+    return pytest.importorskip(
         "helm_python", reason="helm-python-sdk comes with the development extra"
     )
-    found = helm.lint(str(root), kube_version="1.35.0")
-    return found["errors"] or [one for one in found["messages"] if one["severity"] >= 2]
-
-
-def rendered(root, sport):
-    helm = pytest.importorskip(
-        "helm_python", reason="helm-python-sdk comes with the development extra"
-    )
-    with helm.Chart.load(str(root)) as made:
-        texts = made.render({}, name=sport, namespace=f"odds-{sport}")
-    return [one for text in texts.values() for one in yaml.safe_load_all(text) if one]
-
-
-@cache
-def schemas(version):
-    """Return the folder of Kubernetes' strict schemas, and a registry of their definitions."""
-    module = pytest.importorskip(
-        "kubernetes_validate", reason="kubernetes-validate comes with the development extra"
-    )
-    base = Path(module.__file__).parent / "kubernetes-json-schema" / f"v{version}.0-local-strict"
-    definitions = json.loads((base / "_definitions.json").read_text())
-    resource = referencing.Resource(definitions, DRAFT4)
-    return base, referencing.Registry().with_resource("_definitions.json", resource)
-
-
-def local(value):
-    if isinstance(value, dict):
-        return {k: v.replace("/api/", "") if k == "$ref" else local(v) for k, v in value.items()}
-    return [local(one) for one in value] if isinstance(value, list) else value
 
 
 def wrong(documents, version):
     """Return every fault that Kubernetes' own schemas find, and the kinds that they do not know."""
-    base, registry = schemas(version)
-    faults, unknown = [], set()
-    for one in documents:
-        group, _, name = one["apiVersion"].rpartition("/")
-        middle = f"{group.split('.')[0]}-{name}" if group else name
-        file = base / f"{one['kind'].lower()}-{middle}.json"
-        if not file.exists():
-            unknown.add(group)
-            continue
-        validator = jsonschema.Draft4Validator(
-            local(json.loads(file.read_text())), registry=registry
-        )
-        faults += [
-            f"{one['kind']} {list(e.absolute_path)}: {e.message}"
-            for e in validator.iter_errors(one)
-        ]
-    return faults, unknown
+    module = pytest.importorskip(
+        "kubernetes_validate", reason="kubernetes-validate comes with the development extra"
+    )
+    return verify.schema_faults(version, documents, module)
 
 
 @pytest.mark.parametrize("sport", SPORTS)
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_a_chart_renders_to_what_kubernetes_takes(tmp_path, environment, sport):
     root = chart(tmp_path, environment, values_of(environment, sport))
-    assert linted(root) == []
-    documents = rendered(root, sport)
+    assert verify.lint(root, helm()) == []
+    documents = verify.render(root, sport, helm())
     for version in KUBERNETES:
         faults, unknown = wrong(documents, version)
         assert faults == []
@@ -232,7 +181,7 @@ def test_a_field_that_is_wrong_is_refused(tmp_path):
     for number, (path, value) in enumerate(BREAKAGES):
         at = path.replace("triggers.3", "triggers.2")
         root = chart(tmp_path / str(number), "prod", changed(sound, at, value))
-        if linted(root) == []:
+        if verify.lint(root, helm()) == []:
             taken.append((path, value))
         shutil.rmtree(root)
     assert taken == []
@@ -305,19 +254,13 @@ def test_queries_of_dashboards_are_promql():
     count = 0
     for environment in ENVIRONMENTS:
         for file in (GENERATED / environment / "grafana").glob("*.json"):
-            for panel in json.loads(file.read_text())["panels"]:
-                for target in panel["targets"]:
-                    parser.parse(target["expr"].replace("$__rate_interval", "1m"))
-                    count += 1
+            for query in verify.queries(file):
+                parser.parse(query)
+                count += 1
     assert count > 100
 
 
 # ClickHouse, Kafka, shell.
-
-
-def sql_of(path):
-    text = "\n".join(line.split("--")[0] for line in path.read_text().splitlines())
-    return [one.strip() for one in text.split(";") if one.strip()]
 
 
 def test_clickhouse_runs_the_tables_and_takes_what_the_odds_topic_holds(tmp_path):
@@ -325,9 +268,8 @@ def test_clickhouse_runs_the_tables_and_takes_what_the_odds_topic_holds(tmp_path
     open_one = session.Session(str(tmp_path / "data"))
     try:
         for sport in SPORTS:
-            for one in sql_of(GENERATED / "prod" / "clickhouse" / f"{sport}.sql"):
-                # The engine in a process has no Kafka: a table that keeps nothing stands for it.
-                open_one.query(re.sub(r"ENGINE = Kafka SETTINGS[^;]*", "ENGINE = Null", one))
+            for one in verify.statements(GENERATED / "prod" / "clickhouse" / f"{sport}.sql"):
+                open_one.query(verify.without_kafka(one))
         text = messages(sample.output(), Origin("nfl", "nfl", "1", "plan", 15_000_000), FORMATS)
         for _ in range(2):  # a topic is read at least once
             for line in text.splitlines():
@@ -364,9 +306,8 @@ def test_clickhouse_reads_every_statement_of_access():
     session = pytest.importorskip("chdb.session", reason="chdb is in the extra 'embedded'")
     open_one = session.Session()
     try:
-        for one in sql_of(GENERATED / "prod" / "clickhouse" / "access.sql"):
-            quoted = one.replace("\\", "\\\\").replace("'", "\\'")
-            open_one.query(f"SELECT formatQuerySingleLine('{quoted}')")
+        for one in verify.statements(GENERATED / "prod" / "clickhouse" / "access.sql"):
+            open_one.query(verify.to_read(one))
         with pytest.raises(Exception, match=r"(?i)syntax"):
             open_one.query("SELECT formatQuerySingleLine('CREATE ROLLE x')")
     finally:
