@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -116,8 +117,6 @@ def render_infra(  # noqa: PLR0913 - one parameter an option
 
 def _part(tree: "Tree", wanted: list[str]) -> "Tree":
     """Return the files of some sports."""
-    from dataclasses import replace  # noqa: PLC0415 - hardly ever needed
-
     return replace(tree, artefacts=tuple(one for one in tree.artefacts if one.sport in wanted))
 
 
@@ -156,8 +155,9 @@ def _check(tree: "Tree", folder: Path, form: Form) -> bool:
 def _diff(tree: "Tree", folder: Path, form: Form) -> bool:
     from oddspipe.cli import console  # noqa: PLC0415 - as above
     from oddspipe.core.infra.diff import changes  # noqa: PLC0415 - as above
+    from oddspipe.core.infra.tree import MANIFEST  # noqa: PLC0415 - as above
 
-    found = [one for one in changes(tree, folder) if one.path != "MANIFEST.json"]
+    found = [one for one in changes(tree, folder) if one.path != MANIFEST]
     if form is Form.JSON:
         rows = [
             {"path": f"{folder}/{one.path}", "what": one.what, "words": one.words,
@@ -188,11 +188,12 @@ def _list(tree: "Tree", folder: Path, form: Form) -> bool:
     return False
 
 
-def _verify(tree: "Tree", folder: Path, form: Form) -> bool:
+def _verify(_tree: "Tree", folder: Path, form: Form) -> bool:
     from oddspipe.cli import console  # noqa: PLC0415 - as above
+    from oddspipe.core.infra.tree import MANIFEST  # noqa: PLC0415 - as above
     from oddspipe.core.infra.verify import verified  # noqa: PLC0415 - as above
 
-    if (missing := tree.drift(folder).missing) and "MANIFEST.json" in missing:
+    if not (folder / MANIFEST).exists():
         raise UsageError(f"{folder} holds nothing that was rendered", hint="Render it first.")
     found = list(verified(folder))
     wrong = [one for one in found if one.faults]
@@ -236,7 +237,7 @@ def cost(
 
     (fleet,) = fleets_of([env], platform=platform, environ=os.environ)
     prices = read_platform(platform, environ=os.environ).prices.plain()
-    begins = year or _this_year()
+    begins = year or _now().year
     found = costs_of(fleet, prices, begins)
     if form is Form.JSON:
         typer.echo(json.dumps(as_document(fleet, found, begins), indent=2))
@@ -298,7 +299,7 @@ def schedule(  # noqa: PLR0913 - one parameter an option
         raise UsageError(f"--from {begins!r} is no day", hint="Write it as 2026-12-06.") from error
     (fleet,) = fleets_of([env], platform=platform, only=[sport], environ=os.environ)
     (member,) = fleet.members
-    plan, load = member.plan, next(w for w in member.workloads() if w.stage == "price")
+    plan, load = member.plan, member.price()
     found = list(slots(plan.schedule, first, first + timedelta(days=days - 1)))
     if form is Form.JSON:
         document = {
@@ -330,10 +331,6 @@ def schedule(  # noqa: PLR0913 - one parameter an option
         *told,
         f"{load.idle} at other times; cron lines in {plan.schedule.zone}",
     )
-
-
-def _this_year() -> int:
-    return _now().year
 
 
 def _now() -> datetime:

@@ -20,14 +20,6 @@ INGEST_OPTIONS: Final = frozenset(
 )  # fmt: skip
 
 
-def state_of(plan: "Plan", named: Path | None) -> Path:
-    """Return the folder of the spool: the one named, else one for the sport and environment."""
-    if named is not None:
-        return named
-    root = Path(str(plan.deployment.values.get("state") or ".oddspipe"))
-    return root / plan.sport / f"{plan.deployment.environment}-ingest"
-
-
 def run(  # noqa: PLR0913 - what the command was given
     plan: "Plan",
     context: typer.Context,
@@ -53,7 +45,7 @@ def run(  # noqa: PLR0913 - what the command was given
 
     stop = StopSwitch()
     stop.install()
-    made = assemble_ingest(plan, state_of(plan, state), fresh=fresh)
+    made = assemble_ingest(plan, run_live.state_of(plan, state, "ingest"), fresh=fresh)
     if made.made:
         console.note(f"topics made: {', '.join(made.made)}")
     console.note(f"{plan.sport} ingest: {plan.feed.protocol} → {made.raw} at {made.brokers}")

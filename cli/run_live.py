@@ -52,12 +52,12 @@ def refuse_options(context: typer.Context, until: str | None) -> None:
         raise UsageError(f"--until {until!r}: a live feed ends with --until idle only")
 
 
-def state_of(plan: "Plan", named: Path | None) -> Path:
-    """Return the state folder: the one named, else one for the sport and environment."""
+def state_of(plan: "Plan", named: Path | None, use: str = "live") -> Path:
+    """Return the state folder: the one named, else one for the sport, environment and use."""
     if named is not None:
         return named
     root = Path(str(plan.deployment.values.get("state") or ".oddspipe"))
-    return root / plan.sport / f"{plan.deployment.environment}-live"
+    return root / plan.sport / f"{plan.deployment.environment}-{use}"
 
 
 def holds_state(folder: Path) -> bool:

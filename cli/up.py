@@ -110,6 +110,5 @@ def _levels(
     price = [
         child(f"price-{slot}", "--stage", "price", "--slot", str(slot)) for slot in range(workers)
     ]
-    published = any(sink.kind == "redis" for sink in plan.sinks)
-    publish = [child("publish", "--stage", "publish")] if published else []
+    publish = [child("publish", "--stage", "publish")] if plan.published else []
     return [ingest, price, publish]

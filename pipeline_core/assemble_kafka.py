@@ -18,7 +18,7 @@ from oddspipe.core.adapters.live.source import messages_of
 from oddspipe.core.assemble import model_of, origin_of, redis_of
 from oddspipe.core.clock import Clock, SystemClock
 from oddspipe.core.errors import UsageError
-from oddspipe.core.plan.model import Plan
+from oddspipe.core.plan.model import PUBLISHED, Plan
 from oddspipe.core.ports.output import Output
 from oddspipe.core.runtime.books import add_up, rejects_by_reason
 from oddspipe.core.runtime.chain import PartitionChain
@@ -34,8 +34,6 @@ from oddspipe.ext.records import Rows
 DRAIN_S: Final = 30.0
 """Longest wait at the end for sinks that are behind; the next run goes on where they stand."""
 LOOK_S: Final = 0.1
-PUBLISHED: Final = ("redis",)
-"""Kinds of sinks that are fed from the odds topic; partners read the topic itself."""
 IN_TRANSACTION: Final = {"dead_letters": "topic of dead letters", "partner_log": "odds topic"}
 
 

@@ -1,11 +1,10 @@
-"""Prometheus rules of a sport, with a unit test of each, from the thresholds of its spec."""
+"""The alerts of a sport: when each fires, how it is tested, and what its runbook says."""
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from oddspipe.core.infra.fleet import Member, Workload
+from oddspipe.core.infra.fleet import Member
 from oddspipe.core.telemetry import catalogue as m
 
 SLO: Final = 0.999
@@ -62,60 +61,6 @@ def alerts_of(member: Member) -> list[Alert]:
     return made
 
 
-def groups_of(member: Member) -> list[dict[str, Any]]:
-    """Return the groups of rules of a sport, as Prometheus reads them."""
-    return [
-        {"name": f"oddspipe-{member.sport}-records", "interval": f"{STEP_S}s",
-         "rules": [dict(one) for one in _records(member)]},
-        {"name": f"oddspipe-{member.sport}", "interval": f"{STEP_S}s",
-         "rules": [_rule(member, one) for one in alerts_of(member)]},
-    ]  # fmt: skip
-
-
-def tests_of(member: Member, rules: str) -> dict[str, Any]:
-    """Return unit tests for promtool: each alert fires where it must, and not where it must not.
-
-    Args:
-        member: The sport.
-        rules: Name of the file with its rules.
-    """
-    tests = [case for one in alerts_of(member) for case in _cases(member, one)]
-    return {"rule_files": [rules], "evaluation_interval": "1m", "tests": tests}
-
-
-def _rule(member: Member, alert: Alert) -> dict[str, Any]:
-    owner = member.plan.owner
-    return {
-        "alert": alert.name,
-        "expr": alert.expr,
-        "for": alert.lasts,
-        "labels": {"severity": alert.severity, "team": owner.team, "sport": member.sport},
-        "annotations": {
-            "summary": alert.summary,
-            "description": alert.description,
-            "runbook_url": f"runbooks/{member.sport}/{alert.name}.md",
-        },
-    }
-
-
-def _cases(member: Member, alert: Alert) -> Iterator[dict[str, Any]]:
-    rule = _rule(member, alert)
-    stage = {"stage": "order"} if "$labels.stage" in alert.description else {}
-    told = re.sub(r"{{ \$value[^}]*}}", alert.reads, alert.description)
-    told = told.replace("{{ $labels.stage }}", "order")
-    fired = {
-        "exp_labels": {**rule["labels"], **stage},
-        "exp_annotations": {**rule["annotations"], "description": told},
-    }
-    for word, series, wanted in (("fires", alert.bad, [fired]), ("does not", alert.good, [])):
-        yield {
-            "name": f"{alert.name} {word}",
-            "interval": f"{STEP_S}s",
-            "input_series": [{"series": name, "values": text} for name, text in series.items()],
-            "alert_rule_test": [{"eval_time": "1h", "alertname": alert.name, "exp_alerts": wanted}],
-        }
-
-
 # Parts of expressions; one place where a metric's name becomes text.
 
 
@@ -127,20 +72,14 @@ def _of(member: Member, metric: m.Metric, *more: str) -> str:
     return f"{metric.name}{{{labels}}}"
 
 
-def _live(member: Member) -> str:
+def games_live(member: Member) -> str:
+    """Return what holds while games are live."""
     return f"sum by (sport) ({_of(member, m.LIVE)}) > 0"
 
 
-def _behind_s(member: Member) -> str:
+def behind_s(member: Member) -> str:
+    """Return the seconds by which the newest event that was taken is behind."""
     return f"time() - max by (sport) ({_of(member, m.INPUT_TIME)})"
-
-
-def _records(member: Member) -> Iterator[Mapping[str, Any]]:
-    yield {
-        "record": "sport:oddspipe_late:bool",
-        "expr": f"(({_behind_s(member)}) > bool {LATE_S}) and on (sport) ({_live(member)})",
-        "labels": {"sport": member.sport},
-    }
 
 
 def _series(member: Member, metric: m.Metric, labels: str = "") -> str:
@@ -178,7 +117,7 @@ def _silent(member: Member) -> Alert:
     return Alert(
         "OddspipeFeedSilent",
         f"max by (sport) ({_of(member, m.EXPECTED)}) > 0"
-        f" unless on (sport) ({_live(member)})",
+        f" unless on (sport) ({games_live(member)})",
         "20m", "page",
         f"{member.sport}: games should be on, the feed has none",
         "The schedule has {{ $value }} games on; the feed has brought none that is live.",
@@ -225,7 +164,7 @@ def _behind(member: Member) -> Alert:
     at, live = _series(member, m.INPUT_TIME), _series(member, m.LIVE)
     return Alert(
         "OddspipeBehind",
-        f"(({_behind_s(member)}) > {seconds}) and on (sport) ({_live(member)})",
+        f"(({behind_s(member)}) > {seconds}) and on (sport) ({games_live(member)})",
         "30s", "page",
         f"{member.sport}: the newest event is old",
         f"The newest event that was taken is {{{{ $value }}}} s old; {seconds} s are allowed.",
@@ -383,9 +322,7 @@ def _model(member: Member) -> Alert:
 
 
 def _sinks(member: Member) -> Iterator[Alert]:
-    for sink in member.plan.sinks:
-        if sink.kind != "redis":
-            continue
+    for sink in member.plan.published:
         up = _of(member, m.SINK_UP, f'sink="{sink.name}"')
         series = _series(member, m.SINK_UP, f',sink="{sink.name}"')
         name = "OddspipeSink" + "".join(part.title() for part in sink.name.split("_")) + "Down"
@@ -427,8 +364,7 @@ def _restarts(member: Member) -> Alert:
 
 
 def _memory(member: Member) -> Alert:
-    price = _price_of(member)
-    limit = price.memory_bytes
+    limit = member.price().memory_bytes
     series = _series(member, m.MEMORY, ',pod="p"')
     return Alert(
         "OddspipeMemory",
@@ -482,10 +418,6 @@ def _drift(member: Member) -> Alert:
     )  # fmt: skip
 
 
-def _price_of(member: Member) -> Workload:
-    return next(one for one in member.workloads() if one.stage == "price")
-
-
 _FAILED: Final = " --where \"reason = 'PLUGIN'\""
 
 
@@ -496,8 +428,7 @@ def _cli(member: Member, command: str, more: str = "") -> str:
 
 
 def _history(member: Member) -> str:
-    name = member.sport.replace("_", "-")
-    return f"kubectl -n {member.namespace} rollout history statefulset/{name}-price"
+    return f"kubectl -n {member.namespace} rollout history statefulset/{member.release}-price"
 
 
 def _read(member: Member, topic: str) -> str:

@@ -92,7 +92,7 @@ def _cost(fleet: Fleet, member: Member, prices: Mapping[str, float], year: int) 
     first, last = season_of(member.plan.schedule, year)
     days = (last - first).days + 1
     games = _games(member, first, last)
-    live_hours = sum(one.minutes * one.days for one in member.windows()) / 60 / 7 * MONTH_DAYS
+    live_hours = member.open_minutes() / 60 / 7 * MONTH_DAYS
     played = games / days * MONTH_DAYS
     takers = [p for p in fleet.partners.values() if member.sport in p["sports"]]
     seconds = member.plan.schedule.game_length_us / 1e6

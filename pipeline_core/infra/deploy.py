@@ -102,7 +102,7 @@ def _applications(fleet: Fleet) -> dict[str, Any]:
     elements = [
         {
             "sport": member.sport,
-            "release": member.sport.replace("_", "-"),
+            "release": member.release,
             "namespace": member.namespace,
             "deployment": member.plan.deployment_digest[:16],
         }

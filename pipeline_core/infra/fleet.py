@@ -106,9 +106,14 @@ class Member:
         return self.plan.sport
 
     @property
+    def release(self) -> str:
+        """Return its name as Kubernetes takes it; the name of its release."""
+        return self.sport.replace("_", "-")
+
+    @property
     def namespace(self) -> str:
         """Return the namespace of its pods."""
-        return f"odds-{self.sport.replace('_', '-')}"
+        return f"odds-{self.release}"
 
     @property
     def values(self) -> Mapping[str, Any]:
@@ -116,14 +121,29 @@ class Member:
         return self.plan.deployment.values
 
     @property
+    def kafka(self) -> Mapping[str, Any]:
+        """Return where the environment's brokers are; empty where it has none."""
+        return self.values.get("kafka") or {}
+
+    @property
+    def security(self) -> Mapping[str, Any]:
+        """Return how the environment logs in to its brokers; empty where they ask for nothing."""
+        return self.kafka.get("security") or {}
+
+    @property
+    def cache(self) -> Mapping[str, Any]:
+        """Return where the environment's Redis is."""
+        return self.values.get("redis") or {}
+
+    @property
     def replication(self) -> int:
         """Return how many copies of a partition there are."""
-        return int((self.values.get("kafka") or {}).get("replication") or 1)
+        return int(self.kafka.get("replication") or 1)
 
     @property
     def brokers(self) -> str:
         """Return the bootstrap servers."""
-        return str((self.values.get("kafka") or {}).get("brokers") or "")
+        return str(self.kafka.get("brokers") or "")
 
     @property
     def is_live(self) -> bool:
@@ -139,18 +159,23 @@ class Member:
         """Return when games are on, with the time to get ready."""
         return windows(self.plan.schedule, self.infra.node_boot)
 
+    def open_minutes(self) -> int:
+        """Return the minutes of a week for which it is ready for games, or they are on."""
+        return sum(one.minutes * one.days for one in self.windows())
+
     def workloads(self) -> list[Workload]:
         """Return its components."""
-        made = [self._price()]
+        made = [self.price()]
         if self.is_live:
             spill = int(self.plan.feed.options.get("spill") or 0)
             # The provider takes back what its place is not told: one at a time, on a disk.
             made.insert(0, Workload("ingest", 1, 1, 1, OTHER_CORES, SERVICE_MEMORY, 2 * spill))
-        if any(sink.kind == "redis" for sink in self.plan.sinks):
+        if self.plan.published:
             made.append(Workload("publish", 1, 1, 1, OTHER_CORES, SERVICE_MEMORY))
         return made
 
-    def _price(self) -> Workload:
+    def price(self) -> Workload:
+        """Return its workers, which price games."""
         rate = EVENT_RATE if self.plan.feed.format == "event" else JSON_RATE
         wanted = math.ceil(self.peak_rate / rate)
         # A worker without a game has nothing to do: a game is on one partition.
@@ -166,7 +191,7 @@ class Member:
         configs, names = topic_configs(self.topics), self.topics
         common = {"min.insync.replicas": str(max(self.replication - 1, 1))}
         size = event_bytes(self.plan.layout) // 4 if self.plan.feed.format == "event" else 250
-        on_s = sum(one.minutes * one.days for one in self.windows()) * 60 / 7
+        on_s = self.open_minutes() * 60 / 7
         fed = int(self.plan.load.peak_rate * size * on_s)
         odds = int(self.plan.load.games_at_once * BOARDS_A_GAME * BOARD_BYTES * on_s)
         kept = {"retention.ms": str(self.plan.feed.retention_us // 1000)}
@@ -201,12 +226,8 @@ class Member:
     def secrets(self) -> list[Secret]:
         """Return the secrets that its pods read, each once."""
         found: dict[tuple[str, str], Secret] = {}
-        security = self.plan.feed.options.get("security") or {}
-        for place in (
-            (self.values.get("kafka") or {}).get("security") or {},
-            security,
-            (self.values.get("redis") or {}),
-        ):
+        feed = self.plan.feed.options.get("security") or {}
+        for place in (self.security, feed, self.cache):
             parts = parts_of(str(place.get("password") or ""))
             if parts is not None:
                 found[parts] = Secret(*parts)

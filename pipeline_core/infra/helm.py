@@ -7,8 +7,8 @@ from importlib.resources.abc import Traversable
 from typing import Any, Final
 
 from oddspipe.core.errors import UsageError
-from oddspipe.core.infra.alerts import groups_of
 from oddspipe.core.infra.fleet import SESSION_S, Fleet, Member, Workload
+from oddspipe.core.infra.rules import groups_of
 from oddspipe.core.infra.text import as_json, head, with_head
 from oddspipe.core.infra.tree import Artefact
 from oddspipe.core.telemetry.catalogue import PORT
@@ -116,18 +116,17 @@ def triggers_of(member: Member, load: Workload) -> list[dict[str, Any]]:
     }
     if _login(member):
         kafka["metadata"] |= {"sasl": _mechanism(member), "tls": "enable"}
-        kafka["authenticationRef"] = {"name": f"{member.sport.replace('_', '-')}-kafka"}
+        kafka["authenticationRef"] = {"name": f"{member.release}-kafka"}
     return [*crons, kafka]
 
 
 def _mechanism(member: Member) -> str:
-    security = (member.values.get("kafka") or {}).get("security") or {}
     known = {
         "PLAIN": "plaintext",
         "SCRAM-SHA-256": "scram_sha256",
         "SCRAM-SHA-512": "scram_sha512",
     }
-    mechanism = str(security.get("mechanism"))
+    mechanism = str(member.security.get("mechanism"))
     if mechanism not in known:
         raise UsageError(
             f"{member.sport}: the scaler's login by {mechanism} is not rendered",
@@ -138,8 +137,7 @@ def _mechanism(member: Member) -> str:
 
 def _login(member: Member) -> dict[str, str]:
     """Return the secret that KEDA logs in to the brokers with; empty where they ask for none."""
-    security = (member.values.get("kafka") or {}).get("security") or {}
-    if not security.get("password"):
+    if not member.security.get("password"):
         return {}
     path = next(one.path for one in member.secrets() if one.path.startswith("kafka"))
     return {"secret": _secret_name(path)}
@@ -169,8 +167,8 @@ def _ports(member: Member) -> list[int]:
     found = set()
     for host in member.brokers.split(","):
         found.add(_port(host, 9092))
-    url = str((member.values.get("redis") or {}).get("url") or "")
-    if url and any(sink.kind == "redis" for sink in member.plan.sinks):
+    url = str(member.cache.get("url") or "")
+    if url and member.plan.published:
         found.add(_port(url.partition("://")[2].partition("/")[0], 6379))
     return sorted(found)
 

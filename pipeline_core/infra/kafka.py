@@ -69,8 +69,7 @@ def _program(member: Member, source: str) -> str:
 
 def user_of(member: Member) -> str:
     """Return the principal of a sport's processes."""
-    security = (member.values.get("kafka") or {}).get("security") or {}
-    return str(security.get("username") or USER)
+    return str(member.security.get("username") or USER)
 
 
 def acls_of(member: Member) -> list[str]:

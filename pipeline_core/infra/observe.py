@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-from oddspipe.core.infra.alerts import Alert, alerts_of, groups_of, tests_of
+from oddspipe.core.infra.alerts import Alert, alerts_of
 from oddspipe.core.infra.fleet import Fleet, Member
+from oddspipe.core.infra.rules import groups_of, tests_of
 from oddspipe.core.infra.text import as_json, head, with_head
 from oddspipe.core.infra.tree import Artefact
 from oddspipe.core.render.templates import rendered
@@ -46,7 +47,6 @@ def _runbook(fleet: Fleet, member: Member, alert: Alert) -> str:
         "member": member,
         "plan": member.plan,
         "environment": fleet.environment,
-        "release": member.sport.replace("_", "-"),
     }
     return rendered("infra/runbook.md.j2", values)
 

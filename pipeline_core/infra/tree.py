@@ -115,18 +115,17 @@ class Tree:
         Raises:
             UsageError: Its manifest cannot be read.
         """
-        before = _listed(folder)
+        before, mine = _listed(folder), self.texts()
         missing: list[str] = []
         changed: list[str] = []
         edited: list[str] = []
-        for path, text in self.texts().items():
+        for path, text in mine.items():
             there = _read(folder / path)
             if there is None:
                 missing.append(path)
             elif there != text.encode():
                 by_hand = path in before and _hash(there) != before[path]
                 (edited if by_hand else changed).append(path)
-        mine = self.texts()
         stale = [path for path in before if path not in mine and (folder / path).exists()]
         return Drift(tuple(missing), tuple(changed), tuple(edited), tuple(sorted(stale)))
 

@@ -1,7 +1,7 @@
 """The plan: one sport, resolved and cross-checked; all that a run and a rendering read."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from oddspipe.core.batch.layout import Layout
 from oddspipe.core.parts import (
@@ -22,6 +22,9 @@ from oddspipe.core.parts import (
     SinkPlan,
     StateColumn,
 )
+
+PUBLISHED: Final = frozenset({"redis"})
+"""Kinds of sinks that a run over Kafka feeds from the odds topic; partners read the topic."""
 
 
 @dataclass(frozen=True)
@@ -54,3 +57,8 @@ class Plan:
     retired: Retired = field(default_factory=Retired)
     logic_digest: str = ""
     deployment_digest: str = ""
+
+    @property
+    def published(self) -> tuple[SinkPlan, ...]:
+        """Return the sinks that a run over Kafka feeds from the odds topic."""
+        return tuple(sink for sink in self.sinks if sink.kind in PUBLISHED)

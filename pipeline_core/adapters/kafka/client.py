@@ -154,7 +154,7 @@ class KafkaLog:
         except KafkaException as error:
             raise RunError(
                 f"kafka at {self._worker.cluster.brokers}: transactions cannot begin: "
-                f"{_said(error)}",
+                f"{said(error)}",
                 hint="See that the brokers run: oddspipe services status.",
             ) from error
         self._producer = producer
@@ -184,10 +184,10 @@ class KafkaLog:
         except KafkaException as error:
             if error.args[0].code() in FENCED:
                 raise FencedError(
-                    f"kafka: {self._worker.name} was taken over by another worker: {_said(error)}",
+                    f"kafka: {self._worker.name} was taken over by another worker: {said(error)}",
                     hint="Two workers have the same slot; end one of them.",
                 ) from error
-            raise RetryableError(f"kafka: {what}: {_said(error)}") from error
+            raise RetryableError(f"kafka: {what}: {said(error)}") from error
 
     def _look_at(self, notice: Notice) -> None:
         if notice.code == PARTITION_EOF:
@@ -269,9 +269,10 @@ def _asked(call: Callable[[], Given]) -> Given:
         except KafkaException as error:
             # A leader that moves, a topic just made, a coordinator that loads: it passes.
             if error.args[0].fatal() or clock.monotonic_ns() > deadline:
-                raise RunError(f"kafka does not answer: {_said(error)}") from error
+                raise RunError(f"kafka does not answer: {said(error)}") from error
             clock.sleep(ASK_AGAIN_S)
 
 
-def _said(error: KafkaException) -> str:
+def said(error: KafkaException) -> str:
+    """Return what went wrong, with librdkafka's name of it."""
     return f"{error.args[0].name()}: {error.args[0].str()}"

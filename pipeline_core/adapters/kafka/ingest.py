@@ -15,6 +15,7 @@ import numpy as np
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from oddspipe.core.adapters.kafka.access import Cluster
+from oddspipe.core.adapters.kafka.client import said
 from oddspipe.core.adapters.kafka.feed_server import Placed
 from oddspipe.core.adapters.kafka.records import TRANSACTION_MS
 from oddspipe.core.adapters.live.source import LiveSource
@@ -171,7 +172,8 @@ class Ingest:
             passed("ingest.committed")
         except (KafkaException, PushError) as error:
             self._drop()
-            raise RetryableError(f"kafka: {_said(error)}") from error
+            told = said(error) if isinstance(error, KafkaException) else error
+            raise RetryableError(f"kafka: {told}") from error
         self._done(taken, end)
 
     def _push(self, pusher: Pusher, payloads: Payloads) -> None:
@@ -212,7 +214,8 @@ class Ingest:
             producer.commit_transaction(CALL_S)
         except (KafkaException, PushError) as error:
             self._drop()
-            raise RetryableError(f"kafka: {_said(error)}") from error
+            told = said(error) if isinstance(error, KafkaException) else error
+            raise RetryableError(f"kafka: {told}") from error
         self._claimed = True
         return reached
 
@@ -295,9 +298,3 @@ class Ingest:
             "compression.type": "lz4",
             "delivery.report.only.error": True,
         }
-
-
-def _said(error: KafkaException | PushError) -> str:
-    if isinstance(error, PushError):
-        return str(error)
-    return f"{error.args[0].name()}: {error.args[0].str()}"

@@ -1,0 +1,70 @@
+"""Alerts as Prometheus reads them: groups of rules, and a unit test of each for promtool."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from oddspipe.core.infra.alerts import LATE_S, STEP_S, Alert, alerts_of, behind_s, games_live
+from oddspipe.core.infra.fleet import Member
+
+
+def groups_of(member: Member) -> list[dict[str, Any]]:
+    """Return the groups of rules of a sport, as Prometheus reads them."""
+    return [
+        {"name": f"oddspipe-{member.sport}-records", "interval": f"{STEP_S}s",
+         "rules": [dict(one) for one in _records(member)]},
+        {"name": f"oddspipe-{member.sport}", "interval": f"{STEP_S}s",
+         "rules": [_rule(member, one) for one in alerts_of(member)]},
+    ]  # fmt: skip
+
+
+def tests_of(member: Member, rules: str) -> dict[str, Any]:
+    """Return unit tests for promtool: each alert fires where it must, and not where it must not.
+
+    Args:
+        member: The sport.
+        rules: Name of the file with its rules.
+    """
+    tests = [case for one in alerts_of(member) for case in _cases(member, one)]
+    return {"rule_files": [rules], "evaluation_interval": "1m", "tests": tests}
+
+
+def _rule(member: Member, alert: Alert) -> dict[str, Any]:
+    owner = member.plan.owner
+    return {
+        "alert": alert.name,
+        "expr": alert.expr,
+        "for": alert.lasts,
+        "labels": {"severity": alert.severity, "team": owner.team, "sport": member.sport},
+        "annotations": {
+            "summary": alert.summary,
+            "description": alert.description,
+            "runbook_url": f"runbooks/{member.sport}/{alert.name}.md",
+        },
+    }
+
+
+def _cases(member: Member, alert: Alert) -> Iterator[dict[str, Any]]:
+    rule = _rule(member, alert)
+    stage = {"stage": "order"} if "$labels.stage" in alert.description else {}
+    told = re.sub(r"{{ \$value[^}]*}}", alert.reads, alert.description)
+    told = told.replace("{{ $labels.stage }}", "order")
+    fired = {
+        "exp_labels": {**rule["labels"], **stage},
+        "exp_annotations": {**rule["annotations"], "description": told},
+    }
+    for word, series, wanted in (("fires", alert.bad, [fired]), ("does not", alert.good, [])):
+        yield {
+            "name": f"{alert.name} {word}",
+            "interval": f"{STEP_S}s",
+            "input_series": [{"series": name, "values": text} for name, text in series.items()],
+            "alert_rule_test": [{"eval_time": "1h", "alertname": alert.name, "exp_alerts": wanted}],
+        }
+
+
+def _records(member: Member) -> Iterator[Mapping[str, Any]]:
+    yield {
+        "record": "sport:oddspipe_late:bool",
+        "expr": f"(({behind_s(member)}) > bool {LATE_S}) and on (sport) ({games_live(member)})",
+        "labels": {"sport": member.sport},
+    }
