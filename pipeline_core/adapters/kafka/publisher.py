@@ -14,7 +14,7 @@ from typing import Final
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from oddspipe.core.adapters.kafka.published import output_of, read_message
-from oddspipe.core.adapters.kafka.records import Worker, publisher_settings
+from oddspipe.core.adapters.kafka.records import Worker, publisher_settings, reader_settings
 from oddspipe.core.clock import Clock
 from oddspipe.core.errors import OddspipeError, RetryableError, RunError
 from oddspipe.core.failpoints import passed
@@ -51,7 +51,12 @@ class Publisher:
         self.trouble = ""
         self.error: OddspipeError | None = None
         self._topic, self._clock = topic, clock
-        self._consumer = Consumer(publisher_settings(worker, sink.name))
+        settings = publisher_settings(worker, sink.name)
+        self._consumer = Consumer(settings)
+        # Another thread asks how far the topic goes. From confluent-kafka 2.16 on a consumer serves
+        # one thread at a time, and while one polls without a pause no other gets in.
+        ends = {**reader_settings(worker), "client.id": f"{settings['client.id']}.ends"}
+        self._ends = Consumer(ends)
         self._ended = threading.Event()
         self._jitter = random.Random(sink.name)  # noqa: S311 - spreads retries
         self._assigned: dict[int, int] = {}
@@ -89,7 +94,7 @@ class Publisher:
 
     def _end_of(self, partition: int) -> int:
         where = TopicPartition(self._topic, partition)
-        return int(self._consumer.get_watermark_offsets(where, CALL_S)[1])
+        return int(self._ends.get_watermark_offsets(where, CALL_S)[1])
 
     def _run(self) -> None:
         try:
@@ -106,18 +111,13 @@ class Publisher:
         finally:
             self.sink.close()
             self._consumer.close()
+            self._ends.close()
 
     def _turn(self) -> None:
         """Take what has come to the sink, then say so to the topic."""
-        found = [
-            (partition, offset, value)
-            for record in self._consumer.consume(AT_ONCE, WAIT_S)
-            if (partition := record.partition()) is not None
-            and (offset := record.offset()) is not None
-            and self._is_sound(record.error(), partition, offset)
-            and (value := record.value()) is not None
-        ]
+        found, ends = self._polled()
         if not found:
+            self._stands_at(ends)
             self._again(self.sink.refresh)
             return
         output = output_of(
@@ -132,19 +132,40 @@ class Publisher:
         places = [TopicPartition(self._topic, p, at) for p, at in reached.items()]
         self._consumer.commit(offsets=places, asynchronous=True)
         passed("publish.noted")
-        self._assigned |= {p: at for p, at in reached.items() if p in self._assigned}
+        # Not before the sink has taken it; an end that came along with the last records counts too.
+        self._stands_at(reached)
+        self._stands_at(ends)
 
-    def _is_sound(self, error: KafkaError | None, partition: int, offset: int) -> bool:
-        """Say whether a record is one; note where a partition ends."""
-        if error is None:
-            return True
-        if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - their name
-            # Markers of transactions take offsets too: what ends here lies behind them.
+    def _polled(self) -> tuple[list[tuple[int, int, bytes]], dict[int, int]]:
+        """Return the records that have come, and the ends of partitions that were reached."""
+        found: list[tuple[int, int, bytes]] = []
+        ends: dict[int, int] = {}
+        for record in self._consumer.consume(AT_ONCE, WAIT_S):
+            partition, offset, value = record.partition(), record.offset(), record.value()
+            error = record.error()
+            is_end = error is not None and self._is_end(error)
+            if partition is None or offset is None:
+                continue
+            if is_end:
+                # Markers of transactions take offsets too: what ends here lies behind them.
+                ends[partition] = offset
+            elif error is None and value is not None:
+                found.append((partition, offset, value))
+        return found, ends
+
+    def _stands_at(self, places: dict[int, int]) -> None:
+        """Note how far the partitions that it still holds have been taken; never move back."""
+        for partition, offset in places.items():
             if partition in self._assigned:
                 self._assigned[partition] = max(self._assigned[partition], offset)
-        elif not error.retriable():
-            raise RunError(f"kafka: {self._topic}: {error.str()}")
-        return False
+
+    def _is_end(self, error: KafkaError) -> bool:
+        """Say whether an error is the end of a partition, not one that passes by itself."""
+        if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - their name
+            return True
+        if error.retriable():
+            return False
+        raise RunError(f"kafka: {self._topic}: {error.str()}")
 
     def _again(self, call: Callable[[], None], passes: type[RunError] = RetryableError) -> bool:
         """Make a call until no error comes that passes; False when the end came first."""
