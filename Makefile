@@ -15,13 +15,13 @@ run: .venv/run ## Run an NFL Sunday (60,000 events a second, one minute) with it
 	$(BIN)/oddspipe run --sport nfl --source simulator --rate 60000 --duration 60 --seed 1
 
 test: .venv/dev ## Pass every test, the examples in docstrings among them.
-	$(BIN)/python -m pytest -q tests --doctest-modules --pyargs oddspipe
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests --doctest-modules --pyargs oddspipe
 
 check: .venv/dev ## Check format, lint, types, stubs and import contracts.
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(STUBS) && $(BIN)/lint-imports
 
 pure: .venv/dev ## Run the fast tests on the plain-Python twins.
-	ODDSPIPE_PURE=1 $(BIN)/python -m pytest -q tests/unit tests/property
+	ODDSPIPE_PURE=1 $(BIN)/python -m pytest -q -n 2 tests/unit tests/property
 
 debug: .venv/dev ## Run them on extensions that check every index.
 	.ci/debug $(BIN)/python
