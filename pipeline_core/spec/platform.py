@@ -68,6 +68,21 @@ class PartnersEndpoint(Part):
     """Folder below the state folder, a file a partner."""
 
 
+class MachinesSpec(Part):
+    """Machines in the cloud, by the names that it has for them."""
+
+    workers: Text = "m7i.2xlarge"
+    """Nodes of a sport's pods."""
+    system: Text = "m7i.large"
+    """Nodes of what serves all sports."""
+    kafka: Text = "kafka.m7g.large"
+    """Brokers."""
+    cache: Text = "cache.r7g.large"
+    """Nodes of the cache."""
+    clickhouse: Text = "i4i.2xlarge"
+    """Servers of ClickHouse; they need disks of their own."""
+
+
 class InfraSpec(Part):
     """What the infrastructure of an environment is sized by; `oddspipe render-infra` writes it."""
 
@@ -85,6 +100,8 @@ class InfraSpec(Part):
     """How long odds stay on their topic."""
     network: Text = "10.0.0.0/16"
     """Addresses of the brokers, caches and databases (CIDR)."""
+    machines: MachinesSpec = MachinesSpec()
+    """Machines in the cloud, where Terraform makes them."""
     storage_class: Text = "gp3"
     """Kind of disk of a spool."""
     repository: Text = "https://git.example.com/odds.git"

@@ -87,7 +87,9 @@ def test_environments_differ_in_sizes_only(trees, fleets):
         return type(value).__name__
 
     paths = {name: [one.path for one in tree.artefacts] for name, tree in trees.items()}
-    assert paths["staging"] == paths["prod"] == paths["dev"]
+    assert paths["staging"] == paths["prod"]
+    # On this machine there is no cloud to make.
+    assert [one for one in paths["prod"] if not one.startswith("terraform/")] == paths["dev"]
     for staging, prod in zip(fleets["staging"].members, fleets["prod"].members, strict=True):
         mine, theirs = values_of(fleets["staging"], staging), values_of(fleets["prod"], prod)
         assert shape(mine) == shape(theirs)
@@ -115,6 +117,9 @@ def test_a_change_of_one_sport_changes_its_files_only(tmp_path):
     assert {one for one in changed if "nfl" not in one} <= {
         "generated/prod/MANIFEST.json", "generated/prod/README.md",
         "generated/prod/argocd/applicationset.yaml",
+        # Disks of the brokers are of all sports together; nodes stand in one list.
+        "generated/prod/terraform/live/us-east-1/kafka/inputs.json",
+        "generated/prod/terraform/live/us-east-1/cluster/inputs.json",
     }  # fmt: skip
     assert any("nfl.rules.yaml" in one for one in changed)
 

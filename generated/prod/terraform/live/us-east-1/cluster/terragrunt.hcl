@@ -1,0 +1,27 @@
+# Rendered by oddspipe 0.1.0 from sports/*.yaml, platform.yaml.
+# Do not edit: change the spec and run `oddspipe render-infra`.
+include "root" {
+  path = find_in_parent_folders("root.hcl")
+}
+
+terraform {
+  source = "../../../modules//cluster"
+}
+
+dependency "keys" {
+  config_path = "../keys"
+  mock_outputs = jsondecode("{\"arns\": {\"data\": \"arn:aws:kms:us-east-1:000000000000:key/mock\"}}")
+  mock_outputs_allowed_terraform_commands = ["init", "validate", "plan"]
+}
+
+dependency "network" {
+  config_path = "../network"
+  mock_outputs = jsondecode("{\"subnet_ids\": [\"subnet-a\", \"subnet-b\", \"subnet-c\"]}")
+  mock_outputs_allowed_terraform_commands = ["init", "validate", "plan"]
+}
+
+inputs = merge(jsondecode(file("inputs.json")), {
+  subnet_ids = dependency.network.outputs.subnet_ids
+  key_arn    = dependency.keys.outputs.arns.data
+  admins     = split(",", get_env("ODDS_ADMIN_ROLES"))
+})

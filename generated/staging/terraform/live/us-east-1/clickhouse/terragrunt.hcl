@@ -1,0 +1,36 @@
+# Rendered by oddspipe 0.1.0 from sports/*.yaml, platform.yaml.
+# Do not edit: change the spec and run `oddspipe render-infra`.
+include "root" {
+  path = find_in_parent_folders("root.hcl")
+}
+
+terraform {
+  source = "../../../modules//clickhouse"
+}
+
+dependency "buckets" {
+  config_path = "../buckets"
+  mock_outputs = jsondecode("{\"names\": {\"backups\": \"backups\"}}")
+  mock_outputs_allowed_terraform_commands = ["init", "validate", "plan"]
+}
+
+dependency "keys" {
+  config_path = "../keys"
+  mock_outputs = jsondecode("{\"arns\": {\"data\": \"arn:aws:kms:us-east-1:000000000000:key/mock\"}}")
+  mock_outputs_allowed_terraform_commands = ["init", "validate", "plan"]
+}
+
+dependency "network" {
+  config_path = "../network"
+  mock_outputs = jsondecode("{\"subnet_ids\": [\"subnet-a\", \"subnet-b\", \"subnet-c\"], \"vpc_id\": \"vpc-00000000\"}")
+  mock_outputs_allowed_terraform_commands = ["init", "validate", "plan"]
+}
+
+inputs = merge(jsondecode(file("inputs.json")), {
+  vpc_id         = dependency.network.outputs.vpc_id
+  subnet_ids     = dependency.network.outputs.subnet_ids
+  key_arn        = dependency.keys.outputs.arns.data
+  bucket         = dependency.buckets.outputs.names.backups
+  bucket_key_arn = dependency.keys.outputs.arns.data
+  image_id       = get_env("ODDS_CLICKHOUSE_IMAGE")
+})
