@@ -7,9 +7,10 @@ import signal
 import subprocess
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
+from confluent_kafka import KafkaException
 from tests.integration.committed import committed
 from tests.replay_cases import ODDSPIPE, oddspipe
 from websockets.sync.server import serve
@@ -156,13 +157,26 @@ def test_an_ingest_and_workers_that_are_killed_leave_each_message_once(tmp_path,
     assert report["rejects"] == {}
 
 
+def once_brought(sport, within_s=60.0):
+    """Wait until the ingest has brought something: how long it starts is the machine's matter."""
+    ends = time.monotonic() + within_s
+    while time.monotonic() < ends:
+        # The topics are made by the ingest itself.
+        with suppress(KafkaException):
+            if any(map(len, sport.raw())):
+                return
+        time.sleep(0.2)
+    raise AssertionError((sport.folder / "ingest.log").read_text())
+
+
 @pytest.mark.proves("loss", "websocket")
 @pytest.mark.proves("twice", "websocket")
 def test_an_ingest_without_its_spool_goes_on_where_the_raw_topic_ends(tmp_path, brokers):
     sport = websocket_sport(tmp_path, "moved", brokers)
     with pushing(sport, duration=8) as (server, maker):
         first = sport.begun("ingest")
-        time.sleep(4.5)
+        once_brought(sport)
+        time.sleep(1)
         first.send_signal(signal.SIGKILL)
         first.wait()
         maker.join()
@@ -178,7 +192,7 @@ def test_a_second_ingest_ends_the_first(tmp_path, brokers):
     sport = websocket_sport(tmp_path, "twice", brokers)
     with pushing(sport, duration=6) as (server, maker):
         first = sport.begun("ingest")
-        time.sleep(3.5)
+        once_brought(sport)
         sport.done("run", "--stage", "ingest", "--until", "idle", "--state", "elsewhere")
         maker.join()
         sport.done("run", "--stage", "ingest", "--until", "idle", "--state", "elsewhere")
@@ -201,7 +215,8 @@ def test_the_spool_takes_what_comes_while_the_brokers_are_away(tmp_path):
     try:
         with pushing(sport, duration=22) as (server, maker):
             ingest = sport.begun("ingest", "--until", "idle")
-            time.sleep(4)
+            once_brought(sport)
+            time.sleep(1)
             process.stop(home)
             # Longer than a transaction may last: the brokers give it up when they come back.
             time.sleep(12)
