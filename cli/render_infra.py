@@ -3,7 +3,7 @@
 import json
 import os
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -38,7 +38,6 @@ def register(app: typer.Typer) -> None:
     """Add the commands to the app."""
     app.command(name="render-infra")(render_infra)
     app.command(name="cost")(cost)
-    app.command(name="schedule")(schedule)
 
 
 def render_infra(  # noqa: PLR0913 - one parameter an option
@@ -267,69 +266,6 @@ def cost(
             else []
         ),
         f"Not modelled: {'; '.join(NOT_MODELLED)}.",
-    )
-
-
-def schedule(  # noqa: PLR0913 - one parameter an option
-    *,
-    sport: Annotated[
-        str, typer.Option(help="Name of a sport (see `oddspipe list sports`), or a file.")
-    ],
-    env: Annotated[str, typer.Option(help="Environment of platform.yaml.")] = "prod",
-    platform: Platform = None,
-    begins: Annotated[
-        str | None, typer.Option("--from", help="First day, e.g. 2026-12-06; today when left out.")
-    ] = None,
-    days: Annotated[int, typer.Option(min=1, max=400, help="How many days.")] = 7,
-    form: AsForm = Form.TEXT,
-) -> None:
-    """Show when a sport plays, and when its workers are there, by the spec's weekly windows.
-
-    The same numbers decide the cron lines of the chart, the freeze of deployments and the cost.
-    Windows of some weeks are listed in each week: which ones is not known. Exit codes: 0 printed; 1
-    a spec has faults; 2 wrong usage.
-    """
-    from oddspipe.cli import console  # noqa: PLC0415 - as above
-    from oddspipe.core.infra.load import fleets_of  # noqa: PLC0415 - as above
-    from oddspipe.core.plan.season import slots  # noqa: PLC0415 - as above
-
-    try:
-        first = date.fromisoformat(begins) if begins else _now().date()
-    except ValueError as error:
-        raise UsageError(f"--from {begins!r} is no day", hint="Write it as 2026-12-06.") from error
-    (fleet,) = fleets_of([env], platform=platform, only=[sport], environ=os.environ)
-    (member,) = fleet.members
-    plan, load = member.plan, member.price()
-    found = list(slots(plan.schedule, first, first + timedelta(days=days - 1)))
-    if form is Form.JSON:
-        document = {
-            "sport": plan.sport,
-            "zone": plan.schedule.zone,
-            "games": [
-                {"begins": one.begins.isoformat(), "at_most": one.games, "every_week": one.weekly}
-                for one in found
-            ],
-            "windows": [
-                {"begins": one.begins, "ends": one.ends, "workers": load.least}
-                for one in member.windows()
-            ],
-            "workers_otherwise": load.idle,
-        }
-        typer.echo(json.dumps(document, indent=2))
-        return
-    rows = [
-        [f"{one.begins:%a %Y-%m-%d}", f"{one.begins:%H:%M %Z}", str(one.games),
-         "" if one.weekly else "some weeks"]
-        for one in found
-    ]  # fmt: skip
-    heads = [("day", "l"), ("kickoff", "l"), ("games at most", "r"), ("", "l")]
-    told = [f"{load.least} workers from `{one.begins}` to `{one.ends}`" for one in member.windows()]
-    empty = f"No game from {first} for {days} days: the season is {plan.schedule.season_from} to "
-    console.show(
-        console.table(heads, rows) if rows else f"{empty}{plan.schedule.season_to}.",
-        "",
-        *told,
-        f"{load.idle} at other times; cron lines in {plan.schedule.zone}",
     )
 
 

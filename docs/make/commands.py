@@ -49,6 +49,10 @@ def _below(app: typer.Typer, words: str) -> Iterator[Command]:
             yield Command(f"{words} {name}".strip(), one.callback)
     for group in app.registered_groups:
         if group.typer_instance is not None and not group.hidden:
+            own = group.typer_instance.registered_callback
+            # A group that does something by itself is a command too.
+            if own is not None and own.callback is not None and own.invoke_without_command is True:
+                yield Command(f"{words} {group.name}".strip(), own.callback)
             yield from _below(group.typer_instance, f"{words} {group.name}".strip())
 
 

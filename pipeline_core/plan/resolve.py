@@ -107,7 +107,7 @@ def planned(spec: SportSpec, platform: PlatformSpec, environment: str) -> Plan:
             model=_model(spec.model),
             odds=_odds(spec.odds, kinds),
             sinks=tuple(_sink(name, sink) for name, sink in spec.sinks.items()),
-            schedule=_schedule(spec),
+            schedule=schedule_of(spec),
             load=_load(spec),
             made_game=_made_game(spec),
             alerts=spec.alerts.plain(),
@@ -308,7 +308,8 @@ def _recording(spec: RecordingSpec) -> Recording:
     )
 
 
-def _schedule(spec: SportSpec) -> Schedule:
+def schedule_of(spec: SportSpec) -> Schedule:
+    """Return the season and the weekly windows of a sport."""
     return Schedule(
         spec.schedule.zone,
         spec.schedule.season.first,

@@ -414,7 +414,7 @@ def test_the_command_says_what_it_does(tmp_path):
 
 
 def test_the_schedule_shows_games_and_workers(tmp_path):
-    words = ("schedule", "--sport", "nfl", "--from", "2026-11-29", "--days", "2")
+    words = ("schedule", "--sport", "nfl", "--from", "2026-11-29", "--days", "2", "--windows")
     shown = oddspipe(*words, folder=tmp_path)
     assert "Sun 2026-11-29   13:00 EST" in shown.stdout
     assert "2 workers from `55 8 * 1,2,9-12 0`" in shown.stdout

@@ -1,0 +1,1 @@
+"""Game schedules: read from ICS, CSV and JSON, kept as one file a sport and season."""
