@@ -85,17 +85,17 @@ def season(sample: Sample) -> SeasonFile:
     busy: set[int] = set()
     _, spec = sound_spec(SPORTS / f"{sample.sport}.yaml")
     schedule = schedule_of(spec)
+    daily = any(window["day"] == "daily" for window in schedule.windows)
     for number in range(300):
         day = sample.first + timedelta(days=number)
         # A team plays once a day, or once a week where that is how the windows come.
-        weekly = all(window["day"] != "daily" for window in schedule.windows)
-        if not weekly or number % 7 == 0:
+        if daily or number % 7 == 0:
             busy = set()
         if not left:
             break
         if sample.spread > 1 and number % sample.spread == sample.spread - 1:
             continue
-        for slot, abroad in _places(schedule, day):
+        for slot, abroad in _places(schedule, day, {} if daily else ABROAD):
             for _ in range(slot.games):
                 pair = next((p for p in left if not busy & set(p)), None)
                 if pair is None:
@@ -108,15 +108,11 @@ def season(sample: Sample) -> SeasonFile:
     return SeasonFile(sample.sport, sample.first.year, tuple(games), sample=True)
 
 
-def _places(schedule, day) -> Iterator:
+def _places(schedule, day, venues) -> Iterator:
     for slot in slots(schedule, day, day):
-        abroad = ABROAD.get((str(day), f"{slot.begins:%H:%M}")) if not _daily(schedule) else None
+        abroad = venues.get((str(day), f"{slot.begins:%H:%M}"))
         if slot.weekly or abroad:
             yield slot, abroad
-
-
-def _daily(schedule) -> bool:
-    return any(window["day"] == "daily" for window in schedule.windows)
 
 
 def _game(sample, slot, pair, abroad, number) -> Game:

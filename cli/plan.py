@@ -3,6 +3,7 @@
 import json
 import sys
 from dataclasses import asdict
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -36,6 +37,15 @@ class Part(StrEnum):
 
 
 AsForm = Annotated[Form, typer.Option("--format", help="How it is printed.")]
+DIFFERENT = 3
+"""Exit code of --check and --diff where something differs."""
+
+
+def today() -> date:
+    """Return the day that it is in UTC."""
+    from oddspipe.core.clock import SystemClock  # noqa: PLC0415 - `--help` is quick
+
+    return datetime.fromtimestamp(SystemClock().now_us() / 1e6, UTC).date()
 
 
 def register(app: typer.Typer) -> None:

@@ -3,14 +3,13 @@
 import json
 import os
 from dataclasses import replace
-from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from oddspipe.cli.plan import AsForm, Form
+from oddspipe.cli.plan import DIFFERENT, AsForm, Form, Platform, today
 from oddspipe.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,10 +17,6 @@ if TYPE_CHECKING:
     from oddspipe.core.infra.tree import Tree
 
 GENERATED = Path("generated")
-DIFFERENT = 3
-"""Exit code of --check and --diff where something differs."""
-
-Platform = Annotated[Path | None, typer.Option(help="Another platform.yaml.")]
 
 
 class Mode(StrEnum):
@@ -236,7 +231,7 @@ def cost(
 
     (fleet,) = fleets_of([env], platform=platform, environ=os.environ)
     prices = read_platform(platform, environ=os.environ).prices.plain()
-    begins = year or _now().year
+    begins = year or today().year
     found = costs_of(fleet, prices, begins)
     if form is Form.JSON:
         typer.echo(json.dumps(as_document(fleet, found, begins), indent=2))
@@ -267,9 +262,3 @@ def cost(
         ),
         f"Not modelled: {'; '.join(NOT_MODELLED)}.",
     )
-
-
-def _now() -> datetime:
-    from oddspipe.core.clock import SystemClock  # noqa: PLC0415 - as above
-
-    return datetime.fromtimestamp(SystemClock().now_us() / 1e6, UTC)

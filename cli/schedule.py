@@ -1,25 +1,23 @@
 """`oddspipe schedule`: when a sport plays, by its weekly windows or by seasons imported."""
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from oddspipe.cli.plan import AsForm, Form
+from oddspipe.cli.plan import DIFFERENT, AsForm, Form, Platform, today
 from oddspipe.core.errors import UsageError
 
 if TYPE_CHECKING:
     from oddspipe.core.infra.fleet import Member
     from oddspipe.core.plan.season import Slot
     from oddspipe.core.schedules.season_file import Game, SeasonFile
-
-DIFFERENT = 3
-"""Exit code of --check where something differs."""
 
 
 class Given(StrEnum):
@@ -46,7 +44,7 @@ def schedule(  # noqa: PLR0913 - one parameter an option
         typer.Option(help="Name of a sport (see `oddspipe list sports`), or a file; needed."),
     ] = None,
     env: Annotated[str, typer.Option(help="Environment of platform.yaml.")] = "prod",
-    platform: Annotated[Path | None, typer.Option(help="Another platform.yaml.")] = None,
+    platform: Platform = None,
     begins: Annotated[
         str | None, typer.Option("--from", help="First day, e.g. 2026-12-06; today when left out.")
     ] = None,
@@ -98,8 +96,6 @@ class _Shown:
 
 
 def _member(sport: str, env: str, platform: Path | None) -> "Member":
-    import os  # noqa: PLC0415 - as below
-
     from oddspipe.core.infra.load import fleets_of  # noqa: PLC0415 - Polars is slow
 
     (fleet,) = fleets_of([env], platform=platform, only=[sport], environ=os.environ)
@@ -108,10 +104,8 @@ def _member(sport: str, env: str, platform: Path | None) -> "Member":
 
 
 def _first(begins: str | None) -> date:
-    from oddspipe.core.clock import SystemClock  # noqa: PLC0415 - `--help` is quick
-
     if begins is None:
-        return datetime.fromtimestamp(SystemClock().now_us() / 1e6, UTC).date()
+        return today()
     try:
         return date.fromisoformat(begins)
     except ValueError as error:

@@ -120,8 +120,7 @@ def _lines(
     kept = 0.0
     if live_hours:
         for topic in member.topic_list():
-            days = int(topic.configs.get("retention.ms", 0)) / 86_400_000
-            kept += topic.bytes_a_day * days * topic.replication / GIB
+            kept += topic.bytes_kept / GIB
     return [
         Line("cores of pods", cores, "core-hours", prices["cpu_hour"]),
         Line("memory of pods", memory, "GiB-hours", prices["memory_gib_hour"]),

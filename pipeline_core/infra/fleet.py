@@ -52,6 +52,12 @@ class Topic:
     meaning: str
     bytes_a_day: int
 
+    @property
+    def bytes_kept(self) -> float:
+        """Return what lies there in all copies, once it has come at that rate for its retention."""
+        days = int(self.configs.get("retention.ms", 0)) / 86_400_000
+        return self.bytes_a_day * days * self.replication
+
 
 @dataclass(frozen=True, slots=True)
 class Workload:
@@ -84,6 +90,12 @@ class Secret:
 
     path: str
     key: str
+
+
+def secret_of(place: Mapping[str, Any]) -> Secret | None:
+    """Return the secret that is the password of a place; None where it has none, or in plain."""
+    parts = parts_of(str(place.get("password") or ""))
+    return Secret(*parts) if parts is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,9 +240,9 @@ class Member:
         found: dict[tuple[str, str], Secret] = {}
         feed = self.plan.feed.options.get("security") or {}
         for place in (self.security, feed, self.cache):
-            parts = parts_of(str(place.get("password") or ""))
-            if parts is not None:
-                found[parts] = Secret(*parts)
+            one = secret_of(place)
+            if one is not None:
+                found[one.path, one.key] = one
         return [found[parts] for parts in sorted(found)]
 
 
@@ -270,6 +282,14 @@ class Fleet:
     partners: Mapping[str, Any]
     owners: Mapping[str, Any]
     inputs: tuple[Input, ...]
+
+    def partner_topics(self) -> dict[str, list[str]]:
+        """Return the odds topics that each partner may read, partners in order of their names."""
+        odds = {member.sport: member.topics.odds for member in self.members}
+        return {
+            name: [odds[sport] for sport in partner["sports"] if sport in odds]
+            for name, partner in sorted(self.partners.items())
+        }
 
 
 def member_of(plan: Plan, infra: InfraSpec, files: Mapping[str, str]) -> Member:

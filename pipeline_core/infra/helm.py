@@ -1,15 +1,12 @@
 """The Helm chart: static templates, and the values of each sport with their schema."""
 
-import os
 from collections.abc import Iterator
-from importlib.resources import files
-from importlib.resources.abc import Traversable
 from typing import Any, Final
 
 from oddspipe.core.errors import UsageError
 from oddspipe.core.infra.fleet import SESSION_S, Fleet, Member, Workload
 from oddspipe.core.infra.rules import groups_of
-from oddspipe.core.infra.text import as_json, head, with_head
+from oddspipe.core.infra.text import as_json, head, packaged, with_head
 from oddspipe.core.infra.tree import Artefact
 from oddspipe.core.telemetry.catalogue import PORT
 
@@ -24,7 +21,7 @@ PRIORITY: Final = "oddspipe-live"
 
 def chart_of(fleet: Fleet) -> Iterator[Artefact]:
     """Yield the chart, and the values of every sport."""
-    for path, text in _static():
+    for path, text in packaged("helm", "oddspipe"):
         yield Artefact(f"{CHART}/{path}", _headed(path, text), "helm")
     yield Artefact(f"{CHART}/values.schema.json", as_json(_SCHEMA), "helm")
     for member in fleet.members:
@@ -185,21 +182,6 @@ def _files(fleet: Fleet, member: Member) -> list[dict[str, str]]:
         {"key": path.replace("/", "."), "path": path, "text": text}
         for path, text in sorted(named.items())
     ]
-
-
-def _static() -> Iterator[tuple[str, str]]:
-    """Yield path and text of every file of the chart that is the same for all."""
-    root = files("oddspipe").joinpath("templates", "infra", "helm", "oddspipe")
-
-    def walk(folder: Traversable, below: str) -> Iterator[tuple[str, str]]:
-        for one in sorted(folder.iterdir(), key=lambda entry: entry.name):
-            path = os.path.join(below, one.name)  # noqa: PTH118 - a name below a resource
-            if one.is_dir():
-                yield from walk(one, path)
-            else:
-                yield path, one.read_text(encoding="utf-8")
-
-    yield from walk(root, "")
 
 
 def _headed(path: str, text: str) -> str:

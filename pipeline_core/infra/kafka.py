@@ -94,15 +94,14 @@ def acls_of(member: Member) -> list[str]:
 
 def _partners(fleet: Fleet) -> str:
     lines = [_shell("platform.yaml", "Let partners read the odds of their sports, and no faster.")]
-    there = {member.sport: member for member in fleet.members}
-    for name, partner in sorted(fleet.partners.items()):
+    for name, topics in fleet.partner_topics().items():
+        partner = fleet.partners[name]
         user = f"User:partner-{name}"
         lines.append(f"# {partner['title']}, {partner['tier']}\n")
         lines += [
             f"kafka-acls.sh {CLIENT} --add --allow-principal {user} --operation Read "
-            f"--operation Describe --topic {there[sport].topics.odds}\n"
-            for sport in partner["sports"]
-            if sport in there
+            f"--operation Describe --topic {topic}\n"
+            for topic in topics
         ]
         lines.append(
             f"kafka-acls.sh {CLIENT} --add --allow-principal {user} --operation Read "

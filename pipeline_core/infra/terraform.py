@@ -8,12 +8,11 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib.resources import files
 from typing import Any, Final
 
 from oddspipe.core.errors import UsageError
-from oddspipe.core.infra.fleet import Fleet, Member
-from oddspipe.core.infra.text import as_json, head
+from oddspipe.core.infra.fleet import Fleet, Member, Secret, secret_of
+from oddspipe.core.infra.text import as_json, head, packaged
 from oddspipe.core.infra.tree import Artefact
 
 USABLE: Final = 0.9
@@ -52,7 +51,7 @@ def terraform_of(fleet: Fleet) -> Iterator[Artefact]:
     region = str(first.values.get("region") or "")
     if not region:
         return
-    for path, text in _static():
+    for path, text in packaged("terraform", "modules"):
         yield Artefact(f"terraform/modules/{path}", text, "terraform")
     live = "terraform/live"
     source = "platform.yaml"
@@ -79,6 +78,7 @@ def units_of(fleet: Fleet) -> list[Unit]:
     key = {"key_arn": ("keys.arns.data", _MOCK_KEY)}
     base = {"name": name, "clients": [infra.network]}
     logins = _logins(fleet)
+    login = secret_of(first.cache) or Secret("redis/oddspipe", "password")
     machines = infra.machines
     return [
         Unit("network", {"name": name, "cidr": infra.network, "nat_per_zone": infra.least > 1}),
@@ -89,7 +89,7 @@ def units_of(fleet: Fleet) -> list[Unit]:
             "kafka",
             {**base, "instance_type": machines.kafka, "brokers": infra.brokers,
              "volume_gib": disk_gib(fleet), "replication": first.replication,
-             "partner_topics": _partner_topics(fleet)},
+             "partner_topics": fleet.partner_topics()},
             {**network, **key, "secret_arns": ("secrets.broker_arns", [])},
             {"partner_accounts": 'jsondecode(get_env("ODDS_PARTNER_ACCOUNTS", "{}"))'},
         ),
@@ -99,7 +99,7 @@ def units_of(fleet: Fleet) -> list[Unit]:
             {**base, "node_type": machines.cache, "replicas": max(first.replication - 1, 1),
              "access": CACHE_ACCESS},
             {**network, **key,
-             "secret_arn": (f'secrets.arns["{_cache_login(first)}"]', _MOCK_SECRET)},
+             "secret_arn": (f'secrets.arns["{login.path}"]', _MOCK_SECRET)},
         ),
         Unit(
             "clickhouse",
@@ -161,11 +161,7 @@ def pool_of(member: Member) -> dict[str, Any]:
 
 def disk_gib(fleet: Fleet) -> int:
     """Return the disk of a broker: what topics keep, with room, in steps."""
-    kept = 0.0
-    for member in fleet.members:
-        for topic in member.topic_list():
-            days = int(topic.configs.get("retention.ms", 0)) / 86_400_000
-            kept += topic.bytes_a_day * days * topic.replication
+    kept = sum(topic.bytes_kept for member in fleet.members for topic in member.topic_list())
     wanted = kept * SPARE_DISK / fleet.members[0].infra.brokers / (1 << 30)
     return max(1, math.ceil(wanted / DISK_STEP_GIB)) * DISK_STEP_GIB
 
@@ -182,28 +178,14 @@ def _topics(fleet: Fleet) -> dict[str, Any]:
     }
 
 
-def _partner_topics(fleet: Fleet) -> dict[str, list[str]]:
-    odds = {member.sport: member.topics.odds for member in fleet.members}
-    return {
-        name: [odds[sport] for sport in partner["sports"] if sport in odds]
-        for name, partner in sorted(fleet.partners.items())
-    }
-
-
 def _logins(fleet: Fleet) -> dict[str, dict[str, str]]:
     """Return the logins that pods read, by their path; the brokers' and the cache's."""
     found: dict[str, dict[str, str]] = {}
     for member in fleet.members:
         for secret in member.secrets():
-            place = member.cache if secret.path.startswith("redis") else member.security
+            place = member.cache if secret == secret_of(member.cache) else member.security
             found[secret.path] = {"username": str(place.get("username") or "oddspipe")}
     return dict(sorted(found.items()))
-
-
-def _cache_login(member: Member) -> str:
-    return next(
-        (one.path for one in member.secrets() if one.path.startswith("redis")), "redis/oddspipe"
-    )
 
 
 def _unit(unit: Unit) -> str:
@@ -225,25 +207,16 @@ def _unit(unit: Unit) -> str:
             f"  mock_outputs = jsondecode({json.dumps(json.dumps(outputs, sort_keys=True))})\n"
             '  mock_outputs_allowed_terraform_commands = ["init", "validate", "plan"]\n}\n'
         )
-    lines = [
-        f"  {name} = dependency.{where.partition('.')[0]}.outputs.{where.partition('.')[2]}"
+    given = {
+        name: f"dependency.{component}.outputs.{output}"
         for name, (where, _) in unit.needs.items()
-    ] + [f"  {name} = {text}" for name, text in unit.given.items()]
+        for component, _, output in [where.partition(".")]
+    } | dict(unit.given)
     parts.append('\ninputs = merge(jsondecode(file("inputs.json")), {\n')
-    width = max((len(one.split(" = ", 1)[0]) for one in lines), default=0)
-    for line in lines:
-        name, value = line.split(" = ", 1)
-        parts.append(f"{name.ljust(width)} = {value}\n")
+    width = max(map(len, given), default=0)
+    parts += [f"  {name.ljust(width)} = {text}\n" for name, text in given.items()]
     parts.append("})\n")
     return "".join(parts)
-
-
-def _static() -> Iterator[tuple[str, str]]:
-    """Yield path and text of every file of the modules."""
-    root = files("oddspipe").joinpath("templates", "infra", "terraform", "modules")
-    for module in sorted(root.iterdir(), key=lambda one: one.name):
-        for one in sorted(module.iterdir(), key=lambda one: one.name):
-            yield f"{module.name}/{one.name}", one.read_text(encoding="utf-8")
 
 
 _MOCK_KEY: Final = "arn:aws:kms:us-east-1:000000000000:key/mock"

@@ -1,7 +1,10 @@
 """Data to text: YAML and JSON that are the same for the same data, with a head that says whence."""
 
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import Any
 
 import yaml
@@ -60,3 +63,18 @@ def head(source: str, *, mark: str = "#") -> str:
 def with_head(source: str, *documents: Mapping[str, Any]) -> str:
     """Return YAML documents below a head."""
     return head(source) + "---\n".join(as_yaml(one) for one in documents)
+
+
+def packaged(*names: str) -> Iterator[tuple[str, str]]:
+    """Yield path and text of every file below a folder of `templates/infra`, by name."""
+    root = files("oddspipe").joinpath("templates", "infra", *names)
+
+    def walk(folder: Traversable, below: str) -> Iterator[tuple[str, str]]:
+        for one in sorted(folder.iterdir(), key=lambda entry: entry.name):
+            path = os.path.join(below, one.name)  # noqa: PTH118 - a name below a resource
+            if one.is_dir():
+                yield from walk(one, path)
+            else:
+                yield path, one.read_text(encoding="utf-8")
+
+    yield from walk(root, "")

@@ -2,15 +2,13 @@
 
 import hashlib
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from oddspipe.core.errors import UsageError
+from oddspipe.core.files import replace_whole
 
 MANIFEST: Final = "MANIFEST.json"
 OVERRIDES: Final = "overrides"
@@ -144,7 +142,7 @@ class Tree:
             folder.mkdir(parents=True, exist_ok=True)
             for path, text in self.texts().items():
                 if _read(folder / path) != text.encode():
-                    _replace(folder / path, text, runs=path in runs)
+                    replace_whole(folder / path, text, 0o755 if path in runs else 0o644)
             for path in drift.stale:
                 (folder / path).unlink()
                 _prune((folder / path).parent, folder)
@@ -178,19 +176,6 @@ def _read(file: Path) -> bytes | None:
         return file.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return None
-
-
-def _replace(file: Path, text: str, *, runs: bool) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as new:
-            new.write(text)
-        Path(name).chmod(0o755 if runs else 0o644)
-        shutil.move(name, file)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def _prune(folder: Path, root: Path) -> None:

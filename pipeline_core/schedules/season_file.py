@@ -1,7 +1,5 @@
 """The file of a season: every game with its start in UTC and the zone of its venue."""
 
-import os
-import tempfile
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -11,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from oddspipe.core.errors import UsageError
+from oddspipe.core.files import replace_whole
 from oddspipe.core.parts import Schedule
 from oddspipe.core.plan.season import in_season, season_of
 
@@ -106,15 +105,7 @@ def write_season(file: Path, season: SeasonFile) -> None:
         UsageError: The file cannot be written.
     """
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="") as new:
-                new.write(text_of(season))
-            Path(name).chmod(0o644)
-            Path(name).replace(file)
-        finally:
-            Path(name).unlink(missing_ok=True)
+        replace_whole(file, text_of(season))
     except OSError as error:
         raise UsageError(f"{file} cannot be written: {error.strerror or error}") from error
 

@@ -1,9 +1,7 @@
 """A server process that outlives the command that started it: its id, its log, its end."""
 
-import contextlib
 import json
 import os
-import select
 import signal
 import socket
 import subprocess
@@ -13,6 +11,7 @@ from pathlib import Path
 
 from oddspipe.core.clock import Clock, SystemClock
 from oddspipe.core.errors import RunError, StateError, UsageError
+from oddspipe.core.processes import ended
 
 RECORD = "service.json"
 LOG = "service.log"
@@ -179,12 +178,7 @@ def end(pid: int, *, within_s: float = STOP_S) -> bool:
         return False
     try:
         for what, patience in ((signal.SIGTERM, within_s), (signal.SIGKILL, 5.0)):
-            with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(handle, what)
-            # Not `select`: its limit of 1,024 descriptors is that of the whole process.
-            ended = select.poll()
-            ended.register(handle, select.POLLIN)
-            if ended.poll(patience * 1000):
+            if ended(handle, what, patience):
                 if pid in _OURS:
                     _OURS.pop(pid).wait()
                 return True

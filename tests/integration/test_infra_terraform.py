@@ -8,9 +8,9 @@ import subprocess
 
 import pytest
 from tests.plan_cases import ROOT
+from tests.terraform_cases import MODULES, inputs, mocks, output
 
 pytestmark = pytest.mark.integration
-MODULES = sorted((ROOT / "templates/infra/terraform/modules").iterdir())
 # A region's folder of each environment that has a cloud.
 LIVE = sorted((ROOT / "generated").glob("*/terraform/live/*/"))
 GIVEN = {
@@ -65,18 +65,9 @@ def test_environments_have_a_cloud():
 def test_what_is_rendered_for_a_module_is_of_the_types_that_it_takes(tmp_path, live, module):
     """An input that is not declared is a warning only: any warning fails."""
     folder = live / module.name
-    values = json.loads((folder / "inputs.json").read_text())
-    text = (folder / "terragrunt.hcl").read_text()
-    outputs = {
-        name: json.loads(json.loads(mock))
-        for name, mock in re.findall(
-            r'^dependency "(\w+)" \{.*?jsondecode\((".*?[^\\]")\)$', text, re.MULTILINE | re.DOTALL
-        )
-    }
-    for name, value in re.findall(
-        r"^  (\w+) += (.+)$", text.split("inputs = merge", 1)[1], re.MULTILINE
-    ):
-        values[name] = GIVEN[name] if name in GIVEN else mocked(outputs, value)
+    values, others = inputs(folder)
+    outputs = mocks(folder)
+    values |= {name: GIVEN.get(name) or output(outputs, where) for name, where in others.items()}
     (contract(module, tmp_path) / "inputs.tfvars.json").write_text(json.dumps(values))
 
     said = terraform(tmp_path, "plan", "-no-color", "-var-file=inputs.tfvars.json")
@@ -84,12 +75,3 @@ def test_what_is_rendered_for_a_module_is_of_the_types_that_it_takes(tmp_path, l
     # Of this machine's own settings, not of ours.
     ours = said.replace("Warning: Unable to open CLI configuration file", "")
     assert "Warning" not in ours, said
-
-
-def mocked(outputs, path):
-    """Return what stands for an output of another component."""
-    _, component, _, *names = re.findall(r"[\w/-]+", path)
-    found = outputs[component]
-    for name in names:
-        found = found[name]
-    return found

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 import yaml
 from tests.plan_cases import ROOT
+from tests.terraform_cases import MODULES, inputs, mocks
 
 from oddspipe.core.errors import UsageError
 from oddspipe.core.infra.terraform import USABLE, capacity
 
 hcl2 = pytest.importorskip("hcl2", reason="python-hcl2 is in the extra 'dev'")
 
-MODULES = sorted((ROOT / "templates/infra/terraform/modules").iterdir())
 SCHEMA = json.loads((ROOT / "tests/aws/schema.json").read_text())["blocks"]
 ENVIRONMENTS = ("staging", "prod")
 ALWAYS = {"count", "for_each", "depends_on", "lifecycle", "provider"}
@@ -95,15 +95,6 @@ def test_wrong_arguments_are_found():
     ]
 
 
-def inputs(folder: Path):
-    """Return the inputs of a component as data, and where the others come from."""
-    text = (folder / "terragrunt.hcl").read_text()
-    others = dict(
-        re.findall(r"^  (\w+) += (.+)$", text.split("inputs = merge", 1)[1], re.MULTILINE)
-    )
-    return json.loads((folder / "inputs.json").read_text()), others
-
-
 def variables(module: str):
     """Return the variables of a module: name to whether it must be given."""
     document = parsed(ROOT / "templates/infra/terraform/modules" / module / "variables.tf")
@@ -133,8 +124,7 @@ def test_what_a_component_needs_is_an_output_and_nothing_waits_for_itself(enviro
         if not folder.is_dir():
             continue
         _, others = inputs(folder)
-        text = (folder / "terragrunt.hcl").read_text()
-        named = set(re.findall(r'^dependency "(\w+)"', text, re.MULTILINE))
+        named = set(mocks(folder))
         used = {}
         for value in others.values():
             if value.startswith("dependency."):

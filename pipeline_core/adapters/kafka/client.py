@@ -226,10 +226,8 @@ class KafkaLog:
                     continue
                 if error is None and value is not None:
                     yield value
-                elif error is not None and error.code() == PARTITION_EOF:
+                elif error is not None and is_end(error, self.topics.snapshots):
                     return
-                elif error is not None and not error.retriable():
-                    raise RunError(f"kafka: {self.topics.snapshots}: {error.str()}")
         finally:
             self._reader.unassign()
 
@@ -276,3 +274,16 @@ def _asked(call: Callable[[], Given]) -> Given:
 def said(error: KafkaException) -> str:
     """Return what went wrong, with librdkafka's name of it."""
     return f"{error.args[0].name()}: {error.args[0].str()}"
+
+
+def is_end(error: KafkaError, topic: str) -> bool:
+    """Say whether an error is the end of a partition, not one that passes by itself.
+
+    Raises:
+        RunError: It is neither.
+    """
+    if error.code() == PARTITION_EOF:
+        return True
+    if error.retriable():
+        return False
+    raise RunError(f"kafka: {topic}: {error.str()}")

@@ -12,16 +12,16 @@ from typing import Any, Final
 
 import msgspec
 import numpy as np
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 from oddspipe.core.adapters.kafka.access import Cluster
-from oddspipe.core.adapters.kafka.client import said
+from oddspipe.core.adapters.kafka.client import is_end, said
 from oddspipe.core.adapters.kafka.feed_server import Placed
 from oddspipe.core.adapters.kafka.records import TRANSACTION_MS
 from oddspipe.core.adapters.live.source import LiveSource
 from oddspipe.core.batch.batch import Payloads
 from oddspipe.core.clock import Clock
-from oddspipe.core.errors import FencedError, RetryableError, RunError
+from oddspipe.core.errors import FencedError, RetryableError
 from oddspipe.core.failpoints import passed
 from oddspipe.ext.kafka import Pusher, pusher_of
 from oddspipe.ext.records import PushError, Rows, Spans
@@ -254,10 +254,8 @@ class Ingest:
                 error = record.error()
                 if error is None:
                     newest = record.value()
-                elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - their name
+                elif is_end(error, self._positions):
                     return msgspec.json.decode(newest, type=Reached) if newest else None
-                elif not error.retriable():
-                    raise RunError(f"kafka: {self._positions}: {error.str()}")
         finally:
             reader.close()
         raise RetryableError(f"kafka: {self._positions} gives no answer")

