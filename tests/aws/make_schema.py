@@ -103,4 +103,5 @@ def main() -> None:
     (ROOT / "tests/aws/schema.json").write_text(json.dumps(document, indent=1) + "\n")
 
 
-main()
+if __name__ == "__main__":
+    main()
