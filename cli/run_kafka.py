@@ -148,6 +148,7 @@ def _tell(made: "KafkaRun", ended: threading.Event) -> None:
             *(f"{one.sink.name}: {one.written:,} messages" for one in made.publishers),
             f"{rss_mb():.0f} MB",
             f"taken up anew {runner.restarts} times" if runner.restarts else "",
+            f"waits for the brokers: {runner.trouble}" if runner.trouble else "",
             *(f"{one.sink.name}: {one.trouble}" for one in made.publishers if one.trouble),
         ]
         console.note("  ".join(part for part in parts if part))

@@ -170,6 +170,7 @@ class KafkaRun:
             },
             "commits": self.runner.commits,
             "restarts": self.runner.restarts,
+            "trouble": self.runner.trouble,
             "odds_published": self.counted.boards,
             "stages": [account.as_report() for account in accounts],
             "balanced": all(account.balance() == 0 for account in accounts),

@@ -6,6 +6,7 @@ OddspipeError
 ├── PluginError     fix the install          (exit code 3)
 └── RunError        the run could not go on  (exit code 4)
     ├── RetryableError   the same call may work later
+    │   └── UnreachableError  it will when the other side is there again: wait for it
     ├── StateError       the state folder is in use, damaged or of another plan
     └── FencedError      stop: another member owns the partition
 """
@@ -63,6 +64,12 @@ class RetryableError(RunError):
     """The same call may work later."""
 
     code = "retryable"
+
+
+class UnreachableError(RetryableError):
+    """The other side does not answer: the same call works when it is there again."""
+
+    code = "unreachable"
 
 
 class StateError(RunError):

@@ -50,15 +50,24 @@ class Log(Protocol):
 
         Raises:
             RetryableError: What came is lost to the caller: seek every partition anew.
+            FencedError: Another worker has this slot.
         """
         ...
 
     def place(self, partition: int) -> Place:
-        """Find out where a partition stands."""
+        """Find out where a partition stands.
+
+        Raises:
+            UnreachableError: Nobody answers.
+        """
         ...
 
     def seek(self, partition: int, position: int) -> None:
-        """Read a partition again from a position."""
+        """Read a partition again from a position.
+
+        Raises:
+            UnreachableError: Nobody answers.
+        """
         ...
 
     def begin(self) -> None:
@@ -95,7 +104,11 @@ class Log(Protocol):
         ...
 
     def restart(self) -> None:
-        """Abort what is open and make the writing side anew; it must not be used again."""
+        """Abort what is open and make the writing side anew; it must not be used again.
+
+        Raises:
+            UnreachableError: Nobody answers: nothing can be written before another `restart`.
+        """
         ...
 
     def close(self) -> None:

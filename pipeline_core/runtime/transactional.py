@@ -3,7 +3,8 @@
 The outputs of every partition, its snapshot and the position of its input are committed together,
 about every 100 ms. State that ran ahead of a transaction which failed, or of which nobody knows, is
 thrown away: the partition is taken up anew from its newest snapshot, silently up to what was
-committed. It is the same scheme as that of a start, a rebalance and a crash.
+committed. It is the same scheme as that of a start, a rebalance and a crash. While the brokers are
+away it tries again until they are there, and takes part in the group meanwhile.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from oddspipe.core.batch.batch import Payloads
 from oddspipe.core.clock import Clock
-from oddspipe.core.errors import RetryableError, RunError, StateError
+from oddspipe.core.errors import RetryableError, RunError, StateError, UnreachableError
 from oddspipe.core.failpoints import passed
 from oddspipe.core.ports.log import Log
 from oddspipe.core.ports.output import Output
@@ -26,7 +27,9 @@ PULL_ROWS = 16_384
 WAIT_MS = 20
 COMMIT_NS = 100_000_000
 FAILURES = 5
-"""Tries that may fail one after another before the run gives up."""
+"""Tries that may fail one after another, with brokers that answer, before the run gives up."""
+FIRST_PAUSE_NS = 200_000_000
+LONGEST_PAUSE_NS = 5_000_000_000
 
 Written = Callable[[int, Output], Iterable[tuple[str, Rows]]]
 """What is written of one partition's output: topics and rows."""
@@ -64,6 +67,12 @@ class TransactionalRunner:
         logic: Logic digest of the plan; state of another plan is refused.
         clock: What commits and snapshots go by.
         snapshot_us: Time between two snapshots of a partition.
+
+    Attributes:
+        events, commits, snapshots: Counted since the start.
+        restarts: How often everything was taken up anew.
+        trouble: Why nothing can be written at the moment; empty when all is well.
+        beat_ns: Monotonic time at which it was last seen at work.
     """
 
     def __init__(  # noqa: PLR0913 - the parts of a run
@@ -83,6 +92,7 @@ class TransactionalRunner:
         self.restarts = 0
         self.snapshots = 0
         self.beat_ns = 0
+        self.trouble = ""
         self._log, self._make_chain, self._written = log, make_chain, written
         self._make_pulse = make_pulse
         self._logic, self._clock = logic, clock
@@ -90,6 +100,8 @@ class TransactionalRunner:
         self._open = False
         self._begun_ns = 0
         self._failures = 0
+        self._try_ns = 0
+        self._pause_ns = FIRST_PAUSE_NS
 
     def run(self, stop: StopSwitch, *, idle_us: int | None = None) -> None:
         """Run until `stop` is turned, or until nothing came for `idle_us` and all is committed.
@@ -102,6 +114,7 @@ class TransactionalRunner:
             self._log.open(self)
             last_ns = self._clock.monotonic_ns()
             while not stop.requested:
+                self._try_again()
                 pulled = self._pull()
                 self.beat_ns = now = self._clock.monotonic_ns()
                 if len(pulled) or not self._drained():
@@ -175,15 +188,19 @@ class TransactionalRunner:
         except RetryableError as error:
             self._failed(error)
             return Pulled.none()
-        if self.restarts == before:
+        if self.restarts == before and not self.trouble:
             return pulled
-        for partition, owned in self.owned.items():
-            self._log.seek(partition, owned.position)
+        if not self.trouble:
+            try:
+                self._seek({partition: owned.position for partition, owned in self.owned.items()})
+            except UnreachableError as error:
+                self._wait(error)
         return replace(pulled, groups=(), notices=())
 
     def _drained(self) -> bool:
         """Say whether there are partitions, and the end of each was reached."""
-        return bool(self.owned) and all(owned.at_end for owned in self.owned.values())
+        here = bool(self.owned) and not self.trouble
+        return here and all(owned.at_end for owned in self.owned.values())
 
     def _take(self, pulled: Pulled, now: int) -> None:
         """Put what came through the stages; commit when it is time."""
@@ -199,8 +216,8 @@ class TransactionalRunner:
             self._failed(error)
 
     def _failed(self, error: RetryableError) -> None:
-        """Take everything up anew; give up when that helps nothing."""
-        self._failures += 1
+        """Take everything up anew; give up when that helps nothing though the brokers answer."""
+        self._failures += not isinstance(error, UnreachableError)
         if self._failures >= FAILURES:
             raise RunError(
                 f"{FAILURES} tries failed one after another: {error.message}",
@@ -262,9 +279,27 @@ class TransactionalRunner:
         """Make the writing side anew, and take every partition up again from what is committed."""
         self.restarts += 1
         self._open = False
-        self._log.restart()
-        for partition in [p for p in self.owned if p not in without]:
-            self._log.seek(partition, self._take_up(partition))
+        try:
+            self._log.restart()
+            self._seek({p: self._take_up(p) for p in list(self.owned) if p not in without})
+        except UnreachableError as error:
+            self._wait(error)
+        else:
+            self.trouble, self._pause_ns = "", FIRST_PAUSE_NS
+
+    def _seek(self, positions: Mapping[int, int]) -> None:
+        for partition, position in positions.items():
+            self._log.seek(partition, position)
+
+    def _wait(self, error: UnreachableError) -> None:
+        """Write nothing until the brokers answer; what comes until then is read again later."""
+        self.trouble = error.message
+        self._try_ns = self._clock.monotonic_ns() + self._pause_ns
+        self._pause_ns = min(2 * self._pause_ns, LONGEST_PAUSE_NS)
+
+    def _try_again(self) -> None:
+        if self.trouble and self._clock.monotonic_ns() >= self._try_ns:
+            self._start_anew(without=set())
 
     def _end(self) -> None:
         """Commit what is open, with snapshots, so that the next start reads nothing again."""

@@ -134,7 +134,7 @@ def of_kafka(run: "KafkaRun", clock: Clock) -> Reading:
         sinks,
         commits=runner.commits,
         restarts=runner.restarts,
-        troubles=_troubles(sinks, ""),
+        troubles=[*_brokers(runner.trouble), *_troubles(sinks, "")],
     )
 
 
@@ -142,7 +142,6 @@ def of_ingest(run: "IngestRun", clock: Clock) -> Reading:
     """Read the ingest of a live feed."""
     ingest = run.ingest
     live = _live(run.source)
-    brokers = [f"brokers: {ingest.trouble}"] if ingest.trouble else []
     return Reading(
         "running" if ingest.beat_ns else "starting",
         _stuck(ingest.beat_ns, clock),
@@ -156,7 +155,7 @@ def of_ingest(run: "IngestRun", clock: Clock) -> Reading:
         commits=ingest.commits,
         restarts=ingest.restarts,
         live=live,
-        troubles=[*_troubles([], live.trouble if live else ""), *brokers],
+        troubles=[*_troubles([], live.trouble if live else ""), *_brokers(ingest.trouble)],
     )
 
 
@@ -171,6 +170,10 @@ def _phase(beat_ns: int, behind: list[bool]) -> str:
 
 def _stuck(beat_ns: int, clock: Clock) -> bool:
     return beat_ns > 0 and clock.monotonic_ns() - beat_ns > STUCK_S * 1e9
+
+
+def _brokers(trouble: str) -> list[str]:
+    return [f"brokers: {trouble}"] if trouble else []
 
 
 def _troubles(sinks: list[SinkReading], feed: str) -> list[str]:

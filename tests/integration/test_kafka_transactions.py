@@ -1,7 +1,10 @@
 """Fused over a real broker: whatever is killed, the committed odds are those of a run without."""
 
+import contextlib
 import itertools
+import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -27,6 +30,7 @@ from oddspipe.core.errors import FencedError, RetryableError, StateError
 from oddspipe.core.ports.log import Place
 from oddspipe.core.runtime.chain import PartitionChain
 from oddspipe.core.runtime.drain import StopSwitch
+from oddspipe.core.services import kafka, process
 
 ck = pytest.importorskip("confluent_kafka", reason="confluent-kafka is in the extra 'kafka'")
 import msgspec  # noqa: E402 - after the skip
@@ -35,8 +39,10 @@ from confluent_kafka import admin  # noqa: E402
 from oddspipe.core.adapters.kafka.access import Cluster  # noqa: E402
 from oddspipe.core.adapters.kafka.client import KafkaLog  # noqa: E402
 from oddspipe.core.adapters.kafka.records import (  # noqa: E402
+    TRANSACTION_MS,
     Topics,
     Worker,
+    producer_settings,
     topic_configs,
 )
 
@@ -50,6 +56,10 @@ Feed = list[list[tuple[bytes, int]]]
 @pytest.fixture
 def sport(brokers: str) -> Topics:
     """Return the topics of a sport that was made for this test."""
+    return made_on(brokers)
+
+
+def made_on(brokers: str) -> Topics:
     topics = topics_of(f"test{next(_numbers)}")
     client = admin.AdminClient({"bootstrap.servers": brokers})
     # The broker deletes by the records' own times, and these are of 2023.
@@ -316,3 +326,103 @@ def test_a_worker_whose_slot_was_taken_over_stops_and_writes_nothing_more(
     zombie.close()
 
     assert_as_wanted(brokers, sport, wanted)
+
+
+@pytest.mark.proves("loss", "kafka")
+@pytest.mark.proves("twice", "kafka")
+def test_a_worker_whose_transaction_the_broker_ended_goes_on(
+    brokers: str, sport: Topics, feed: Feed, wanted: Any
+) -> None:
+    """A newer producer of the same name, without a member in the group: what a time-out leaves."""
+    worker = Worker(Cluster(brokers), sport.odds, 0)
+    runner = runner_of(KafkaLog(worker, sport), sport)
+    stop = StopSwitch()
+    work = threading.Thread(target=runner.run, args=(stop,), kwargs={"idle_us": 3_000_000})
+    write(brokers, sport, [part[:300] for part in feed], 0)
+    work.start()
+    until(lambda: runner.commits > 0)
+    other = ck.Producer({**producer_settings(worker), "transactional.id": worker.name})
+    other.init_transactions(20)
+
+    write(brokers, sport, [part[300:] for part in feed], 0.02)
+    work.join(60)
+
+    assert not work.is_alive()
+    assert runner.restarts >= 1
+    assert_as_wanted(brokers, sport, wanted)
+
+
+@pytest.mark.parametrize("how", ["stopped", "frozen"])
+@pytest.mark.proves("loss", "kafka")
+@pytest.mark.proves("twice", "kafka")
+@pytest.mark.proves("told", "kafka")
+def test_brokers_that_are_away_longer_than_a_transaction_lasts_are_waited_for(
+    tmp_path: Path, feed: Feed, wanted: Any, how: str
+) -> None:
+    if shutil.which("java") is None or shutil.which("mvn") is None:
+        pytest.skip("a Kafka broker needs Java 17 and Maven")
+    home = tmp_path / "kafka"
+    running = kafka.start(home, port=process.free_port())
+    try:
+        sport = made_on(running.endpoint)
+        log = Held(KafkaLog(Worker(Cluster(running.endpoint), sport.odds, 0), sport))
+        runner = runner_of(log, sport)
+        work = threading.Thread(
+            target=runner.run, args=(StopSwitch(),), kwargs={"idle_us": 3_000_000}
+        )
+        write(running.endpoint, sport, feed, 0)
+        work.start()
+        assert log.reached.wait(60)  # a transaction is open when they go
+        _go_away(running, home, how)
+        log.gone.set()
+        until(lambda: bool(runner.trouble) or not work.is_alive())
+        time.sleep(TRANSACTION_MS / 1000)  # the broker's own time-out: nothing tells its end
+        assert work.is_alive()
+        _come_back(running, home, how)
+        work.join(90)
+
+        assert not work.is_alive()
+        assert runner.trouble == ""
+        assert runner.restarts >= 1
+        assert_as_wanted(running.endpoint, sport, wanted)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(running.pid, signal.SIGCONT)
+        process.stop(home)
+
+
+def _go_away(running: process.Running, home: Path, how: str) -> None:
+    if how == "stopped":
+        process.stop(home)
+    else:
+        os.kill(running.pid, signal.SIGSTOP)
+
+
+def _come_back(running: process.Running, home: Path, how: str) -> None:
+    if how == "stopped":
+        kafka.start(home, port=int(running.endpoint.rpartition(":")[2]))
+    else:
+        os.kill(running.pid, signal.SIGCONT)
+
+
+class Held:
+    """A log around the real one whose first commit waits until the brokers are gone."""
+
+    def __init__(self, log: KafkaLog) -> None:
+        self._log = log
+        self.reached, self.gone = threading.Event(), threading.Event()
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        return getattr(self._log, name)
+
+    def commit(self, positions: Any) -> None:
+        self.reached.set()
+        assert self.gone.wait(60)
+        self._log.commit(positions)
+
+
+def until(is_so: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline, "it did not become so"
+        time.sleep(0.01)

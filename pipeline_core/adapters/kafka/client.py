@@ -3,7 +3,15 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import (
+    Consumer,
+    ConsumerGroupState,
+    KafkaError,
+    KafkaException,
+    Producer,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient
 
 from oddspipe.core.adapters.kafka.records import (
     CALL_S,
@@ -16,7 +24,7 @@ from oddspipe.core.adapters.kafka.records import (
     snapshot_rows,
 )
 from oddspipe.core.clock import SystemClock
-from oddspipe.core.errors import FencedError, RetryableError, RunError
+from oddspipe.core.errors import FencedError, RetryableError, RunError, UnreachableError
 from oddspipe.core.failpoints import passed
 from oddspipe.core.ports.log import Members, Place
 from oddspipe.ext.kafka import Pusher, puller_of, pusher_of
@@ -25,15 +33,36 @@ from oddspipe.ext.records import PARTITION_EOF, Notice, Pulled, PushError, Rows
 START_S = 30.0
 """Longest wait for the first answer: an open transaction of the worker before may have to end."""
 ASK_AGAIN_S = 0.05
+LOOKS = 2
+TRY_S = 5.0
+"""Longest wait for a new producer while brokers are away: others wait for this thread."""
 FENCED = frozenset(
     {
         KafkaError._FENCED,  # noqa: SLF001 - their names of their codes
         KafkaError._FATAL,  # noqa: SLF001
         KafkaError.INVALID_PRODUCER_EPOCH,
         KafkaError.PRODUCER_FENCED,
-        KafkaError.FENCED_INSTANCE_ID,
     }
 )
+"""A newer producer has the name; or the broker ended a transaction that lasted too long."""
+AWAY = frozenset(
+    {
+        KafkaError._TRANSPORT,  # noqa: SLF001
+        KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001
+        KafkaError._RESOLVE,  # noqa: SLF001
+        KafkaError._TIMED_OUT,  # noqa: SLF001
+        KafkaError._TIMED_OUT_QUEUE,  # noqa: SLF001
+        KafkaError._MSG_TIMED_OUT,  # noqa: SLF001
+        KafkaError._QUEUE_FULL,  # noqa: SLF001
+        KafkaError.REQUEST_TIMED_OUT,
+        KafkaError.NOT_ENOUGH_REPLICAS,
+        KafkaError.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.NOT_COORDINATOR,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    }
+)
+"""Nobody answers, or not for us yet."""
 Given = TypeVar("Given")
 
 
@@ -61,7 +90,7 @@ class KafkaLog:
             RunError: The cluster does not answer.
         """
         self._members = members
-        self.restart()
+        self._restart(START_S)
         self._consumer.subscribe(
             [self.topics.feed],
             on_assign=self._assigned,
@@ -86,7 +115,7 @@ class KafkaLog:
         """Find out where a partition stands: its newest snapshot, and what is committed.
 
         Raises:
-            RunError: The cluster does not answer in time.
+            UnreachableError: The cluster does not answer in time.
         """
         feed = TopicPartition(self.topics.feed, partition)
         committed = _asked(lambda: self._consumer.committed([feed], CALL_S))[0].offset
@@ -113,7 +142,8 @@ class KafkaLog:
         try:
             self._pusher.push(topic, rows, CALL_S)
         except PushError as error:
-            raise RetryableError(f"kafka: {topic}: {error}") from error
+            kind = UnreachableError if error.code in AWAY else RetryableError
+            raise kind(f"kafka: {topic}: {error}") from error
 
     def save(self, partition: int, position: int, content: bytes) -> None:
         """Write a snapshot in the transaction.
@@ -145,14 +175,17 @@ class KafkaLog:
         """Give the producer up and make another of the same name: what was open is aborted.
 
         Raises:
-            RunError: The cluster does not answer.
+            UnreachableError: The cluster does not answer.
         """
+        self._restart(TRY_S)
+
+    def _restart(self, timeout_s: float) -> None:
         self._drop_producer()
         producer = Producer(producer_settings(self._worker))
         try:
-            producer.init_transactions(START_S)
+            producer.init_transactions(timeout_s)
         except KafkaException as error:
-            raise RunError(
+            raise UnreachableError(
                 f"kafka at {self._worker.cluster.brokers}: transactions cannot begin: "
                 f"{said(error)}",
                 hint="See that the brokers run: oddspipe services status.",
@@ -182,21 +215,46 @@ class KafkaLog:
         try:
             call(self._producer)
         except KafkaException as error:
-            if error.args[0].code() in FENCED:
-                raise FencedError(
-                    f"kafka: {self._worker.name} was taken over by another worker: {said(error)}",
-                    hint="Two workers have the same slot; end one of them.",
-                ) from error
-            raise RetryableError(f"kafka: {what}: {said(error)}") from error
+            code, told = error.args[0].code(), said(error)
+            if code == KafkaError.FENCED_INSTANCE_ID or (code in FENCED and self._replaced()):
+                raise self._taken_over(told) from error
+            kind = UnreachableError if code in AWAY else RetryableError
+            raise kind(f"kafka: {what}: {told}") from error
+
+    def _replaced(self) -> bool:
+        """Say whether another process is in the group under our name.
+
+        The broker answers the same to a worker that was replaced and to one whose transaction it
+        ended because it lasted too long; only the group tells them apart.
+        """
+        client, group = AdminClient(self._worker.cluster.settings()), self._worker.group
+        for look in range(LOOKS):
+            # A member that has just joined may not yet have heard its new id: looked at twice.
+            SystemClock().sleep(ASK_AGAIN_S if look else 0)
+            try:
+                found = client.describe_consumer_groups([group], request_timeout=TRY_S)
+                described = found[group].result(TRY_S)
+            except (KafkaException, TimeoutError):
+                return False
+            ours = self._consumer.memberid()
+            here = [m for m in described.members if m.group_instance_id == self._worker.name]
+            if described.state != ConsumerGroupState.STABLE or not here:
+                return False
+            if here[0].member_id == ours:
+                return False
+        return True
+
+    def _taken_over(self, told: str) -> FencedError:
+        return FencedError(
+            f"kafka: {self._worker.name} was taken over by another worker: {told}",
+            hint="Two workers have the same slot; end one of them.",
+        )
 
     def _look_at(self, notice: Notice) -> None:
         if notice.code == PARTITION_EOF:
             return
-        if notice.code in FENCED:
-            raise FencedError(
-                f"kafka: {self._worker.name} was taken over by another worker: {notice.text}",
-                hint="Two workers have the same slot; end one of them.",
-            )
+        if notice.code in FENCED or notice.code == KafkaError.FENCED_INSTANCE_ID:
+            raise self._taken_over(notice.text)
         where = f"{notice.topic} [{notice.partition}]" if notice.topic else "the feed"
         if notice.code == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - as above
             at = TopicPartition(notice.topic, notice.partition)
@@ -219,7 +277,7 @@ class KafkaLog:
             while True:
                 message = self._reader.poll(START_S)
                 if message is None:
-                    raise RunError(f"kafka: {self.topics.snapshots} gives no answer")
+                    raise UnreachableError(f"kafka: {self.topics.snapshots} gives no answer")
                 error = message.error()
                 value = message.value()
                 if message.partition() != partition:
@@ -234,7 +292,11 @@ class KafkaLog:
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         if self._members is None:
             return
-        starts = self._members.joined([one.partition for one in partitions])
+        try:
+            starts = self._members.joined([one.partition for one in partitions])
+        except UnreachableError as error:
+            # What the group has given us cannot be given back from here: begin anew.
+            raise RunError(error.message, hint="Nothing is lost: run again.") from error
         for partition in starts:
             self._puller.claim(self.topics.feed, partition)
         consumer.incremental_assign(
@@ -267,7 +329,7 @@ def _asked(call: Callable[[], Given]) -> Given:
         except KafkaException as error:
             # A leader that moves, a topic just made, a coordinator that loads: it passes.
             if error.args[0].fatal() or clock.monotonic_ns() > deadline:
-                raise RunError(f"kafka does not answer: {said(error)}") from error
+                raise UnreachableError(f"kafka does not answer: {said(error)}") from error
             clock.sleep(ASK_AGAIN_S)
 
 
