@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 Names = Annotated[
-    list[str] | None, typer.Argument(help="kafka, redis, postgres; all when left out.")
+    list[str] | None, typer.Argument(help="kafka, redis, postgres, clickhouse; all when left out.")
 ]
 Folder = Annotated[Path, typer.Option(help="Where their data, logs and records lie.")]
 DEFAULT = Path(".oddspipe/services")

@@ -41,6 +41,8 @@ from oddspipe.core.runtime.watchdog import WatchedModel
 if TYPE_CHECKING:
     import polars as pl
 
+    from oddspipe.core.adapters.clickhouse.history import ClickHouseHistory
+
 LATEST = "latest"
 LIVE = frozenset({"websocket", "pubsub"})
 """Protocols of feeds that are received through a spool, see `assemble_live`."""
@@ -422,6 +424,29 @@ def _clickhouse(plan: Plan, sink: SinkPlan, folder: Path) -> Sink:
     )
     return ClickHouse(
         lambda: open_embedded(folder / CLICKHOUSE_FOLDER), stored=stored, name=sink.name
+    )
+
+
+def history_of(plan: Plan, sink: SinkPlan) -> "ClickHouseHistory":
+    """Make what keeps the history of odds on a ClickHouse server.
+
+    Raises:
+        RunError: The password cannot be read.
+    """
+    from oddspipe.core.adapters.clickhouse.history import ClickHouseHistory  # noqa: PLC0415
+
+    place = plan.deployment.values.get("clickhouse") or {}
+    login = None
+    if name := place.get("username"):
+        word = place.get("password")
+        login = (str(name), secret(str(word)) if word else "")
+    return ClickHouseHistory(
+        plan.clickhouse_url(sink),
+        str(place.get("database") or "oddspipe"),
+        plan.sport,
+        plan.logic_digest,
+        login=login,
+        name=sink.name,
     )
 
 

@@ -1,5 +1,6 @@
 """From a plan to a run over Kafka: one worker that reads the feed and writes in transactions."""
 
+import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +12,16 @@ from oddspipe.core.adapters.kafka.client import KafkaLog
 from oddspipe.core.adapters.kafka.dead_letter_topic import DeadLetterTopic
 from oddspipe.core.adapters.kafka.feed_server import FeedServer, Placed
 from oddspipe.core.adapters.kafka.ledger import Ledger
-from oddspipe.core.adapters.kafka.publisher import Publisher, drain
+from oddspipe.core.adapters.kafka.publisher import Publisher, Reader, drain
 from oddspipe.core.adapters.kafka.records import Topics, Worker, topic_configs
+from oddspipe.core.adapters.kafka.rounds import RoundPublisher
 from oddspipe.core.adapters.kafka.written import SportRecords
 from oddspipe.core.adapters.live.source import messages_of
-from oddspipe.core.assemble import model_of, origin_of, redis_of
+from oddspipe.core.assemble import history_of, model_of, origin_of, redis_of
 from oddspipe.core.clock import Clock, SystemClock
 from oddspipe.core.errors import UsageError
-from oddspipe.core.plan.model import PUBLISHED, Plan
+from oddspipe.core.parts import SinkPlan
+from oddspipe.core.plan.model import Plan
 from oddspipe.core.ports.output import Output
 from oddspipe.core.runtime.books import add_up, rejects_by_reason
 from oddspipe.core.runtime.chain import PartitionChain
@@ -89,7 +92,7 @@ class KafkaRun:
     topics: Topics
     worker: Worker
     runner: TransactionalRunner
-    publishers: list[Publisher]
+    publishers: list[Reader]
     counted: Counted
     made: list[str]
     not_fed: list[str]
@@ -223,13 +226,21 @@ def assemble_kafka(
         snapshot_us=plan.snapshot_interval_us,
     )
     publishers = [
-        Publisher(redis_of(plan, sink, _state(plan)), topics.odds, worker, clock)
+        _publisher(plan, sink, topics.odds, worker, clock)
         for sink in plan.sinks
         if sink.name in fed
     ]
     return KafkaRun(
         plan, topics, worker, runner, publishers, counted, made, not_fed, slot, clock, {}
     )
+
+
+def _publisher(plan: Plan, sink: SinkPlan, topic: str, worker: Worker, clock: Clock) -> Reader:
+    """Make what brings the odds topic to a sink."""
+    if sink.kind == "redis":
+        return Publisher(redis_of(plan, sink, _state(plan)), topic, worker, clock)
+    store = history_of(plan, sink)
+    return RoundPublisher(store, topic, worker, clock, lambda: uuid.uuid4().hex)
 
 
 def topics_of(plan: Plan) -> Topics:
@@ -246,18 +257,20 @@ def _chain(plan: Plan, model: WatchedModel) -> PartitionChain:
 def _fed(plan: Plan, wanted: tuple[str, ...] | None) -> tuple[list[str], list[str]]:
     """Return the names of the sinks that are fed from the odds topic, and of those that are not."""
     kinds = {sink.name: sink.kind for sink in plan.sinks}
+    published = {sink.name for sink in plan.published}
     if unknown := [name for name in wanted or () if name not in kinds]:
         raise UsageError(
             f"{plan.sport} has no sink {', '.join(unknown)}", hint=f"It has {', '.join(kinds)}."
         )
     asked = [name for name in kinds if wanted is None or name in wanted]
-    others = [name for name in asked if kinds[name] not in {*PUBLISHED, *IN_TRANSACTION}]
+    others = [name for name in asked if name not in published and kinds[name] not in IN_TRANSACTION]
     if wanted is not None and others:
         raise UsageError(
             f"a run over Kafka does not write to {', '.join(others)}",
-            hint="Leave it out of --sinks; its source is the odds topic.",
+            hint="Leave it out of --sinks, or name a server by `url`; the embedded engine belongs "
+            "to one process.",
         )
-    return [name for name in asked if kinds[name] in PUBLISHED], others
+    return [name for name in asked if name in published], others
 
 
 def formats_of(plan: Plan) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ POINTS: Final = frozenset(
         "kafka.committing", "kafka.committed", "kafka.taken_up",
         "ingest.pushed", "ingest.committing", "ingest.committed", "ingest.acknowledged",
         "publish.writing", "publish.written", "publish.noted",
+        "round.noted", "round.writing", "round.written", "round.done",
     }
 )  # fmt: skip
 """Every place, by the part of the program that it is in."""

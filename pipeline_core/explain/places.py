@@ -29,6 +29,11 @@ CRASH = {
     "it has",
 }
 
+CRASH_OF_SERVER = (
+    "what a round holds was noted with its token before it was written: whoever comes next writes "
+    "the same again, and the server passes over a token that it has"
+)
+
 
 OF_RUN = "as long as the folder of the run"
 
@@ -72,7 +77,9 @@ def sinks_of(plan: Plan) -> list[SinkFacts]:
             sink.claims.value,
             sink.keeps.value,
             sink.why,
-            CRASH[sink.kind].format(ttl=duration_text(sink.options.get("ttl", 0))),
+            CRASH_OF_SERVER
+            if sink.kind == "clickhouse" and plan.clickhouse_url(sink)
+            else CRASH[sink.kind].format(ttl=duration_text(sink.options.get("ttl", 0))),
             _place(plan, sink),
         )
         for sink in plan.sinks
@@ -174,6 +181,14 @@ def _redis(plan: Plan, sink: SinkPlan) -> Iterator[Store]:
 
 def _clickhouse(plan: Plan, sink: SinkPlan) -> Iterator[Store]:
     kept = _kept(sink, of_run=_place(plan, sink).startswith("embedded"))
+    if not plan.clickhouse_url(sink):
+        yield from _events_kept(plan, sink, kept)
+    yield Store("table", table(plan.sport, "odds_history"), "every published price", kept)
+    yield Store("view", table(plan.sport, "odds_latest"), "the newest price of each market", kept)
+
+
+def _events_kept(plan: Plan, sink: SinkPlan, kept: str) -> Iterator[Store]:
+    """Yield the tables that only a run in one process fills."""
     modes: Mapping[str, Any] = sink.options["store"]
     raw = [kind for kind, mode in modes.items() if mode == "raw"]
     held = f"events one by one ({', '.join(raw)})" if raw else "events one by one"
@@ -182,8 +197,6 @@ def _clickhouse(plan: Plan, sink: SinkPlan) -> Iterator[Store]:
         yield Store(
             "table", table(plan.sport, "tracking_by_second"), "tracking by game and second", kept
         )
-    yield Store("table", table(plan.sport, "odds_history"), "every published price", kept)
-    yield Store("view", table(plan.sport, "odds_latest"), "the newest price of each market", kept)
 
 
 def _partner_log(plan: Plan, sink: SinkPlan) -> Iterator[Store]:

@@ -326,21 +326,33 @@ def _sinks(member: Member) -> Iterator[Alert]:
         up = _of(member, m.SINK_UP, f'sink="{sink.name}"')
         series = _series(member, m.SINK_UP, f',sink="{sink.name}"')
         name = "OddspipeSink" + "".join(part.title() for part in sink.name.split("_")) + "Down"
+        kept = "The odds topic keeps what is missing."
+        if sink.kind == "redis":
+            ttl_s = sink.options.get("ttl", 0) / 1e6
+            effect = f"Its keys run out after {ttl_s:g} s: readers see that the publisher is gone."
+            causes = (
+                "The cache is away: fail over to its replica; what is missing is caught up.",
+                "The login is refused: see the secret.",
+            )
+        else:
+            effect = "Nobody who takes odds notices; analysts see no new rows."
+            causes = (
+                "The server is away or full: mend it, then watch the history catch up.",
+                "The table keeps no tokens, or the login is refused: the log says what to do.",
+            )
         yield Alert(
             name,
             f"min by (sport) ({up}) == 0",
-            "1m", "page",
+            "1m", "page" if sink.kind == "redis" else "ticket",
             f"{member.sport}: {sink.name} takes no odds",
             f"{sink.name} ({sink.kind}) has not taken odds for a minute.",
             {series: f"0+0{ALWAYS}"}, {series: f"1+0{ALWAYS}"},
             f"`{sink.name}` refuses, or cannot be reached. Pricing goes on.",
-            f"Its keys run out after {sink.options.get('ttl', 0) / 1e6:g} s: readers see that "
-            "the publisher is gone. The odds topic keeps what is missing.",
+            f"{effect} {kept}",
             (f"kubectl -n {member.namespace} logs -l app.kubernetes.io/component=publish --tail=50",
              f"kubectl -n {member.namespace} get pods -l app.kubernetes.io/component=publish",
              _read(member, member.topics.odds)),
-            ("The cache is away: fail over to its replica; what is missing is caught up in order.",
-             "The login is refused: see the secret."),
+            causes,
         )  # fmt: skip
 
 

@@ -1,10 +1,9 @@
-"""ClickHouse: the tables of the running sink, fed from the odds topic, and who may read what."""
+"""ClickHouse: the tables of the running sink, and who may read and write what."""
 
-import re
 from collections.abc import Iterator
 from typing import Final
 
-from oddspipe.core.adapters.clickhouse.ddl import statements, table
+from oddspipe.core.adapters.clickhouse.ddl import history_statements, statements, table
 from oddspipe.core.infra.fleet import DAY_US, Fleet, Member
 from oddspipe.core.infra.text import head
 from oddspipe.core.infra.tree import Artefact
@@ -28,81 +27,22 @@ def _headed(source: str, made: list[str]) -> str:
 
 
 def sport_statements(member: Member) -> list[str]:
-    """Return the statements that make a sport's tables and feed them from its odds topic.
+    """Return the statements that make a sport's tables; publishers fill the history of odds.
 
-    The topic is read at least once: history is a ReplacingMergeTree on the key that the sink of a
-    single process has, so that a message which comes twice is one row once parts are merged, and
-    with FINAL at once. The events' own tables are for that sink; nothing feeds them from Kafka.
+    The events' own tables are for a run in one process; nothing fills them over Kafka.
     """
     keep = next(
         (sink.options.get("keep") for sink in member.plan.sinks if sink.kind == "clickhouse"), None
     )
     days = int(keep or KEPT_DAYS * DAY_US) // DAY_US
-    history = table(member.sport, "odds_history")
-    made = [f"CREATE DATABASE IF NOT EXISTS {DATABASE}", f"USE {DATABASE}"]
-    for one in statements(member.sport, member.plan.layout, keep_days=days):
-        if f"EXISTS {history} " in one:
-            one = one.replace("ENGINE = MergeTree", "ENGINE = ReplacingMergeTree")  # noqa: PLW2901 - the same statement
-        made.append(one)
-    return [*made, queue_of(member), feed_of(member)]
-
-
-def queue_of(member: Member) -> str:
-    """Return the statement of the table that reads the odds topic, a message a row.
-
-    The login stands in the server's own configuration (`kafka`), never in SQL.
-    """
-    return (
-        f"CREATE TABLE IF NOT EXISTS {table(member.sport, 'odds_queue')} (message String)\n"
-        "ENGINE = Kafka SETTINGS\n"
-        f"    kafka_broker_list = '{_quoted(member.brokers)}',\n"
-        f"    kafka_topic_list = '{member.topics.odds}',\n"
-        f"    kafka_group_name = 'clickhouse.{member.sport}',\n"
-        "    kafka_format = 'RawBLOB',\n"
-        "    kafka_handle_error_mode = 'stream',\n"
-        "    kafka_flush_interval_ms = 1000"
-    )
-
-
-def feed_of(member: Member) -> str:
-    """Return the view that makes rows of history of the messages of the odds topic."""
-    time = "parseDateTime64BestEffort(JSONExtractString(message, '{}'), 6, 'UTC')"
-    columns = {
-        "number": "JSONExtractUInt(message, 'number')",
-        "game_id": "JSONExtractString(message, 'game')",
-        "odds_sequence": "JSONExtractUInt(message, 'seq')",
-        "cause_sequence": "JSONExtractUInt(message, 'cause', 'seq')",
-        "cause_kind": "JSONExtractUInt(message, 'cause', 'kind')",
-        "cause_number": "JSONExtractUInt(message, 'cause', 'number')",
-        "event_time": time.format("source_event_at"),
-        "as_of": time.format("as_of"),
-        "oldest_ingest": time.format("received_at"),
-        "reason": "JSONExtractString(message, 'reason')",
-        "home_score": "JSONExtractInt(message, 'score', 'home')",
-        "away_score": "JSONExtractInt(message, 'score', 'away')",
-        "period": "JSONExtractInt(message, 'score', 'period')",
-        "scope": "JSONExtractString(market_json, 'scope')",
-        "market": "JSONExtractString(market_json, 'market')",
-        "line": "JSONExtract(market_json, 'line', 'Nullable(Float64)')",
-        "is_main": "JSONExtractBool(market_json, 'main')",
-        "side": "JSONExtractString(side_json, 'side')",
-        "status": "JSONExtractString(market_json, 'status')",
-        "p_fair": "JSONExtractFloat(side_json, 'fair')",
-        "p_push": "JSONExtractFloat(side_json, 'push')",
-        "p_booked": "JSONExtractFloat(side_json, 'booked')",
-        "decimal": "JSONExtract(side_json, 'decimal', 'Nullable(Float64)')",
-        "plan": "JSONExtractString(message, 'plan')",
-    }
-    body = ",\n    ".join(f"{value} AS {name}" for name, value in columns.items())
-    queue, history = table(member.sport, "odds_queue"), table(member.sport, "odds_history")
-    split = "arrayJoin(JSONExtractArrayRaw({}, '{}')) AS {}"
-    markets = f"message, {split.format('message', 'markets', 'market_json')}"
-    sides = f"message, market_json, {split.format('market_json', 'sides', 'side_json')}"
-    rows = f"SELECT {sides} FROM (SELECT {markets} FROM {queue})"  # noqa: S608 - our names
-    return (
-        f"CREATE MATERIALIZED VIEW IF NOT EXISTS {table(member.sport, 'odds_from_topic')}\n"
-        f"TO {history} AS SELECT\n    {body}\nFROM ({rows})"
-    )
+    history = history_statements(member.sport, keep_days=days)
+    remembers = {one.partition("(")[0]: one for one in history}
+    made = statements(member.sport, member.plan.layout, keep_days=days)
+    return [
+        f"CREATE DATABASE IF NOT EXISTS {DATABASE}",
+        f"USE {DATABASE}",
+        *(remembers.get(one.partition("(")[0], one) for one in made),
+    ]
 
 
 def access_statements(fleet: Fleet) -> list[str]:
@@ -116,6 +56,11 @@ def access_statements(fleet: Fleet) -> list[str]:
     for member in fleet.members:
         made += _sport_access(member)
     made.append(f"GRANT ALL ON {DATABASE}.* TO oddspipe_operator")
+    # What publishers are: they add to the history, and see whether it remembers tokens.
+    made.append("CREATE ROLE IF NOT EXISTS oddspipe_writer")
+    for member in fleet.members:
+        history = f"{DATABASE}.{table(member.sport, 'odds_history')}"
+        made.append(f"GRANT INSERT, SHOW TABLES ON {history} TO oddspipe_writer")
     made.append(
         "CREATE SETTINGS PROFILE IF NOT EXISTS oddspipe_readers SETTINGS readonly = 2, "
         "max_memory_usage = 8000000000 MAX 16000000000, max_execution_time = 60 MAX 300, "
@@ -147,7 +92,3 @@ def _sport_access(member: Member) -> list[str]:
             f"USING 1 TO {role}, oddspipe_operator, default"
         ),
     ]
-
-
-def _quoted(text: str) -> str:
-    return re.sub(r"(['\\])", r"\\\1", text)

@@ -148,6 +148,12 @@ class Member:
         return self.values.get("redis") or {}
 
     @property
+    def store(self) -> Mapping[str, Any]:
+        """Return where the environment's ClickHouse is, where publishers write to it."""
+        written = any(sink.kind == "clickhouse" for sink in self.plan.published)
+        return (self.values.get("clickhouse") or {}) if written else {}
+
+    @property
     def replication(self) -> int:
         """Return how many copies of a partition there are."""
         return int(self.kafka.get("replication") or 1)
@@ -239,7 +245,7 @@ class Member:
         """Return the secrets that its pods read, each once."""
         found: dict[tuple[str, str], Secret] = {}
         feed = self.plan.feed.options.get("security") or {}
-        for place in (self.security, feed, self.cache):
+        for place in (self.security, feed, self.cache, self.store):
             one = secret_of(place)
             if one is not None:
                 found[one.path, one.key] = one

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from oddspipe.core.errors import UsageError
 from oddspipe.core.infra.fleet import SESSION_S, Fleet, Member, Workload
@@ -160,13 +161,16 @@ def _secret_name(path: str) -> str:
 
 
 def _ports(member: Member) -> list[int]:
-    """Return the ports that pods reach inside the network: brokers and cache."""
+    """Return the ports that pods reach inside the network: brokers, cache and ClickHouse."""
     found = set()
     for host in member.brokers.split(","):
         found.add(_port(host, 9092))
     url = str(member.cache.get("url") or "")
     if url and member.plan.published:
         found.add(_port(url.partition("://")[2].partition("/")[0], 6379))
+    store = urlsplit(str(member.store.get("url") or ""))
+    if store.hostname:
+        found.add(store.port or (443 if store.scheme == "https" else 80))
     return sorted(found)
 
 

@@ -1,7 +1,7 @@
 """The plan: one sport, resolved and cross-checked; all that a run and a rendering read."""
 
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 from oddspipe.core.batch.layout import Layout
 from oddspipe.core.parts import (
@@ -23,7 +23,6 @@ from oddspipe.core.parts import (
     StateColumn,
 )
 
-PUBLISHED: Final = frozenset({"redis"})
 """Kinds of sinks that a run over Kafka feeds from the odds topic; partners read the topic."""
 
 
@@ -61,4 +60,13 @@ class Plan:
     @property
     def published(self) -> tuple[SinkPlan, ...]:
         """Return the sinks that a run over Kafka feeds from the odds topic."""
-        return tuple(sink for sink in self.sinks if sink.kind in PUBLISHED)
+        return tuple(
+            sink
+            for sink in self.sinks
+            if sink.kind == "redis" or (sink.kind == "clickhouse" and self.clickhouse_url(sink))
+        )
+
+    def clickhouse_url(self, sink: SinkPlan) -> str:
+        """Return the address of the server that a sink writes to; empty for the embedded engine."""
+        place = self.deployment.values.get("clickhouse") or {}
+        return str(sink.options.get("url") or place.get("url") or "")

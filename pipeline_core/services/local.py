@@ -5,17 +5,27 @@ from pathlib import Path
 from types import MappingProxyType
 
 from oddspipe.core.errors import UsageError
-from oddspipe.core.services import kafka, postgres, process, redis
+from oddspipe.core.services import clickhouse, kafka, postgres, process, redis
 
 FOLDER = Path(".oddspipe/services")
 ENDPOINTS = "endpoints.env"
 """File of `NAME=address` lines: what `oddspipe run --env dev` finds the services by."""
 
 STARTS: Mapping[str, Callable[[Path], process.Running]] = MappingProxyType(
-    {"kafka": kafka.start, "redis": redis.start, "postgres": postgres.start}
+    {
+        "kafka": kafka.start,
+        "redis": redis.start,
+        "postgres": postgres.start,
+        "clickhouse": clickhouse.start,
+    }
 )
 VARIABLES: Mapping[str, str] = MappingProxyType(
-    {"kafka": "ODDSPIPE_KAFKA", "redis": "ODDSPIPE_REDIS", "postgres": "ODDSPIPE_POSTGRES"}
+    {
+        "kafka": "ODDSPIPE_KAFKA",
+        "redis": "ODDSPIPE_REDIS",
+        "postgres": "ODDSPIPE_POSTGRES",
+        "clickhouse": "ODDSPIPE_CLICKHOUSE",
+    }
 )
 
 

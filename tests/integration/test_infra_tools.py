@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+import time
 
 import pytest
 import yaml
@@ -11,10 +12,12 @@ from docs.make import sample
 from tests.plan_cases import ROOT
 from tests.replay_cases import oddspipe
 
-from oddspipe.core.adapters.partner_messages import FORMATS, Origin, messages
+from oddspipe.core.adapters.clickhouse.history import ClickHouseHistory
+from oddspipe.core.adapters.clickhouse.rows import odds_history
 from oddspipe.core.infra import verify
 from oddspipe.core.infra.clickhouse import sport_statements
 from oddspipe.core.infra.load import fleets_of
+from oddspipe.core.services import clickhouse, process
 
 pytestmark = pytest.mark.integration
 
@@ -263,43 +266,40 @@ def test_queries_of_dashboards_are_promql():
 # ClickHouse, Kafka, shell.
 
 
-def test_clickhouse_runs_the_tables_and_takes_what_the_odds_topic_holds(tmp_path):
-    session = pytest.importorskip("chdb.session", reason="chdb is in the extra 'embedded'")
-    open_one = session.Session(str(tmp_path / "data"))
+def test_clickhouse_runs_the_tables_and_the_sink_fills_them_each_round_once(tmp_path):
+    client_of = pytest.importorskip("clickhouse_connect", reason="it is in 'embedded'").get_client
+    pytest.importorskip("chdb", reason="ClickHouse's engine is in the extra 'embedded'")
+    running = clickhouse.start(tmp_path, port=process.free_port())
     try:
+        client = client_of(dsn=running.endpoint)
         for sport in SPORTS:
             for one in verify.statements(GENERATED / "prod" / "clickhouse" / f"{sport}.sql"):
-                open_one.query(verify.without_kafka(one))
-        text = messages(sample.output(), Origin("nfl", "nfl", "1", "plan", 15_000_000), FORMATS)
-        for _ in range(2):  # a topic is read at least once
-            for line in text.splitlines():
-                quoted = line.decode().replace("\\", "\\\\").replace("'", "\\'")
-                open_one.query(f"INSERT INTO nfl_odds_queue VALUES ('{quoted}')")
-        rows = json.loads(
-            "[" + ",".join(
-                open_one.query(
-                    "SELECT * FROM nfl_odds_history FINAL ORDER BY odds_sequence, market, side",
-                    "JSONEachRow",
-                ).bytes().decode().splitlines()
-            ) + "]"
-        )  # fmt: skip
+                if one.startswith("USE "):
+                    client.database = one.removeprefix("USE ").strip()
+                else:
+                    client.command(one)
+        made = client.query("SELECT create_table_query FROM system.tables WHERE NOT is_temporary")
+        output = sample.output()
+        output.odds.event_time[:] = time.time_ns() // 1000  # older rows have had their time
+        store = ClickHouseHistory(running.endpoint, "oddspipe", "nfl", "plan")
+        store.open()
+        for token in ("one", "one", "two", "one"):
+            store.write_round(output, token)
+        store.close()
+        rows = client.query(
+            "SELECT number, game_id, odds_sequence, scope, market, side, p_fair, decimal, status "
+            "FROM oddspipe.nfl_odds_history ORDER BY ALL"
+        ).result_rows
+        after = client.query("SELECT create_table_query FROM system.tables WHERE NOT is_temporary")
     finally:
-        open_one.close()
-    wanted = [
-        (made["seq"], market["scope"], market["market"], market["line"], side["side"],
-         side["fair"], side["decimal"], market["status"], market["main"])
-        for line in text.splitlines()
-        for made in [json.loads(line)] for market in made["markets"] for side in market["sides"]
-    ]  # fmt: skip
-    found = [
-        (int(row["odds_sequence"]), row["scope"], row["market"], row["line"], row["side"],
-         row["p_fair"], row["decimal"], row["status"], bool(row["is_main"]))
-        for row in rows
-    ]  # fmt: skip
-    assert sorted(map(str, found)) == sorted(map(str, wanted))
-    made = json.loads(text.splitlines()[0])
-    assert rows[0]["game_id"] == made["game"]
-    assert rows[0]["as_of"] == made["as_of"].replace("T", " ").removesuffix("Z")
+        process.stop(tmp_path)
+    wanted = odds_history(output, "plan").select(
+        "number", "game_id", "odds_sequence", "scope", "market", "side", "p_fair", "decimal",
+        "status",
+    )  # fmt: skip
+    assert sorted(map(str, rows)) == sorted([str(row) for row in wanted.iter_rows()] * 2)
+    # The sink has taken the rendered tables as they are.
+    assert sorted(made.result_rows) == sorted(after.result_rows)
 
 
 def test_clickhouse_reads_every_statement_of_access():
@@ -399,7 +399,7 @@ def test_the_command_has_everything_read_and_says_what_is_wrong(tmp_path):
     broken("prometheus/nba.rules.yaml", "absent(", "abscent(")
     broken("alertmanager/alertmanager.yaml", "receiver: nfl-primary", "receiver: nobody")
     broken("grafana/mlb.json", "sum (oddspipe_live_games", "sum ((oddspipe_live_games")
-    broken("clickhouse/nfl.sql", "ENGINE = ReplacingMergeTree", "ENGINE = ReplacingMergTree")
+    broken("clickhouse/nfl.sql", "ENGINE = MergeTree", "ENGINE = MergTree")
     broken("kafka/nba/apply.sh", "set -eu", "if set -eu")
     found = oddspipe(*words, "--format", "json", folder=tmp_path)
     assert found.returncode == 3

@@ -140,7 +140,9 @@ def test_topics_have_an_owner_an_acl_and_alerts(fleets, trees):
                 assert int(topic.configs["min.insync.replicas"]) <= topic.replication
             rules = texts[f"prometheus/{member.sport}.rules.yaml"]
             assert "OddspipeBehind" in rules
-            assert f"'{member.topics.odds}'" in texts[f"clickhouse/{member.sport}.sql"]
+            tables = texts[f"clickhouse/{member.sport}.sql"]
+            assert f"EXISTS {member.sport}_odds_history " in tables
+            assert "non_replicated_deduplication_window" in tables
 
 
 def test_no_scaler_asks_for_more_workers_than_have_work(fleets):

@@ -59,6 +59,14 @@ CREATE ROW POLICY IF NOT EXISTS settled_and_live ON oddspipe.nfl_odds_history US
 
 GRANT ALL ON oddspipe.* TO oddspipe_operator;
 
+CREATE ROLE IF NOT EXISTS oddspipe_writer;
+
+GRANT INSERT, SHOW TABLES ON oddspipe.mlb_odds_history TO oddspipe_writer;
+
+GRANT INSERT, SHOW TABLES ON oddspipe.nba_odds_history TO oddspipe_writer;
+
+GRANT INSERT, SHOW TABLES ON oddspipe.nfl_odds_history TO oddspipe_writer;
+
 CREATE SETTINGS PROFILE IF NOT EXISTS oddspipe_readers SETTINGS readonly = 2, max_memory_usage = 8000000000 MAX 16000000000, max_execution_time = 60 MAX 300, max_rows_to_read = 1000000000 MAX 5000000000 TO oddspipe_analyst, oddspipe_quant;
 
 CREATE QUOTA IF NOT EXISTS oddspipe_readers KEYED BY user_name FOR INTERVAL 1 hour MAX queries = 2000, execution_time = 3600 TO oddspipe_analyst, oddspipe_quant;

@@ -73,48 +73,11 @@ CREATE TABLE IF NOT EXISTS nba_odds_history (
     `p_booked` Float64,
     `decimal` Nullable(Float64),
     `plan` LowCardinality(String)
-) ENGINE = ReplacingMergeTree
+) ENGINE = MergeTree
 ORDER BY (game_id, scope, market, odds_sequence, side)
 TTL toDateTime(event_time) + INTERVAL 90 DAY
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;
 
 CREATE VIEW IF NOT EXISTS nba_odds_latest AS
 SELECT * FROM nba_odds_history
 WHERE (game_id, scope, market, odds_sequence) IN (SELECT game_id, scope, market, max(odds_sequence) FROM nba_odds_history GROUP BY game_id, scope, market);
-
-CREATE TABLE IF NOT EXISTS nba_odds_queue (message String)
-ENGINE = Kafka SETTINGS
-    kafka_broker_list = 'kafka.prod.odds.example.com:9096',
-    kafka_topic_list = 'nba.odds.v1',
-    kafka_group_name = 'clickhouse.nba',
-    kafka_format = 'RawBLOB',
-    kafka_handle_error_mode = 'stream',
-    kafka_flush_interval_ms = 1000;
-
-CREATE MATERIALIZED VIEW IF NOT EXISTS nba_odds_from_topic
-TO nba_odds_history AS SELECT
-    JSONExtractUInt(message, 'number') AS number,
-    JSONExtractString(message, 'game') AS game_id,
-    JSONExtractUInt(message, 'seq') AS odds_sequence,
-    JSONExtractUInt(message, 'cause', 'seq') AS cause_sequence,
-    JSONExtractUInt(message, 'cause', 'kind') AS cause_kind,
-    JSONExtractUInt(message, 'cause', 'number') AS cause_number,
-    parseDateTime64BestEffort(JSONExtractString(message, 'source_event_at'), 6, 'UTC') AS event_time,
-    parseDateTime64BestEffort(JSONExtractString(message, 'as_of'), 6, 'UTC') AS as_of,
-    parseDateTime64BestEffort(JSONExtractString(message, 'received_at'), 6, 'UTC') AS oldest_ingest,
-    JSONExtractString(message, 'reason') AS reason,
-    JSONExtractInt(message, 'score', 'home') AS home_score,
-    JSONExtractInt(message, 'score', 'away') AS away_score,
-    JSONExtractInt(message, 'score', 'period') AS period,
-    JSONExtractString(market_json, 'scope') AS scope,
-    JSONExtractString(market_json, 'market') AS market,
-    JSONExtract(market_json, 'line', 'Nullable(Float64)') AS line,
-    JSONExtractBool(market_json, 'main') AS is_main,
-    JSONExtractString(side_json, 'side') AS side,
-    JSONExtractString(market_json, 'status') AS status,
-    JSONExtractFloat(side_json, 'fair') AS p_fair,
-    JSONExtractFloat(side_json, 'push') AS p_push,
-    JSONExtractFloat(side_json, 'booked') AS p_booked,
-    JSONExtract(side_json, 'decimal', 'Nullable(Float64)') AS decimal,
-    JSONExtractString(message, 'plan') AS plan
-FROM (SELECT message, market_json, arrayJoin(JSONExtractArrayRaw(market_json, 'sides')) AS side_json FROM (SELECT message, arrayJoin(JSONExtractArrayRaw(message, 'markets')) AS market_json FROM nba_odds_queue));

@@ -86,7 +86,7 @@ def open_embedded(folder: Path) -> Client:
         ) from error
     except (ClickHouseError, OSError) as error:
         raise StateError(
-            f"{folder}: the ClickHouse store cannot be opened: {_first_line(error)}",
+            f"{folder}: the ClickHouse store cannot be opened: {first_line(error)}",
             hint="Another run or query may have it open; else it is damaged: run without --resume.",
         ) from error
 
@@ -202,8 +202,9 @@ def _sorted(error: Exception, what: str) -> RunError:
     if not isinstance(error, ClickHouseError | OSError):
         raise error
     kind = RetryableError if any(word in str(error) for word in AGAIN) else RunError
-    return kind(f"clickhouse: {what}: {_first_line(error)}")
+    return kind(f"clickhouse: {what}: {first_line(error)}")
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """Return the first line of what an error says."""
     return (str(error).splitlines() or [type(error).__name__])[0][:300]

@@ -16,6 +16,8 @@ TYPES: Final = {
     FieldType.BYTES: "String",
     FieldType.BOOL: "Bool",
 }
+WINDOW: Final = 10_000
+"""Blocks of a table whose tokens are remembered: hours of rounds, should a writer wake so late."""
 TIME: Final = "DateTime64(6, 'UTC')"
 WORD: Final = "LowCardinality(String)"
 
@@ -39,15 +41,20 @@ def statements(sport: str, layout: Layout, *, keep_days: int | None = None) -> l
         _create(
             table(sport, "tracking_by_second"), _BY_SECOND, "(game_id, second)", "second", keep_days
         ),
-        _create(
-            table(sport, "odds_history"),
-            _HISTORY,
-            "(game_id, scope, market, odds_sequence, side)",
-            "event_time",
-            keep_days,
-        ),
+        _history(sport, keep_days),
         _latest(sport),
     ]
+
+
+def history_statements(sport: str, *, keep_days: int | None = None) -> list[str]:
+    """Return the statements of the history of odds alone: it remembers the tokens of inserts."""
+    window = f", non_replicated_deduplication_window = {WINDOW}"
+    return [_history(sport, keep_days) + window, _latest(sport)]
+
+
+def _history(sport: str, keep_days: int | None) -> str:
+    order = "(game_id, scope, market, odds_sequence, side)"
+    return _create(table(sport, "odds_history"), _HISTORY, order, "event_time", keep_days)
 
 
 def _create(

@@ -9,9 +9,10 @@ recognises by its sequence.
 import random
 import threading
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
+from typing_extensions import override
 
 from oddspipe.core.adapters.kafka.client import is_end
 from oddspipe.core.adapters.kafka.published import output_of, read_message
@@ -29,10 +30,29 @@ FIRST_PAUSE_S: Final = 0.1
 LONGEST_PAUSE_S: Final = 5.0
 TROUBLED_S: Final = 5.0
 """At the end a sink that cannot be reached is given so long."""
+Record = tuple[int, int, bytes]
+"""Partition, offset and value of a record."""
 
 
-class Publisher:
-    """Read an odds topic for one sink.
+class Opened(Protocol):
+    """What every kind of sink has."""
+
+    @property
+    def name(self) -> str:
+        """Name of the sink."""
+        ...
+
+    def open(self) -> None:
+        """Connect."""
+        ...
+
+    def close(self) -> None:
+        """Let go of it."""
+        ...
+
+
+class Reader:
+    """Read an odds topic for one sink; what is done with it is told by those that inherit.
 
     Args:
         sink: Where the odds go; opened here, again and again while it cannot be reached.
@@ -46,7 +66,7 @@ class Publisher:
         error: Why it has ended before it was told to.
     """
 
-    def __init__(self, sink: Sink, topic: str, worker: Worker, clock: Clock) -> None:
+    def __init__(self, sink: Opened, topic: str, worker: Worker, clock: Clock) -> None:
         self.sink = sink
         self.written = 0
         self.trouble = ""
@@ -115,33 +135,14 @@ class Publisher:
             self._ends.close()
 
     def _turn(self) -> None:
-        """Take what has come to the sink, then say so to the topic."""
-        found, ends = self._polled()
-        if not found:
-            self._stands_at(ends)
-            self._again(self.sink.refresh)
-            return
-        output = output_of(
-            [read_message(value, f"{self._topic} [{p}] {at}") for p, at, value in found]
-        )
-        passed("publish.writing")
-        if not self._again(lambda: self.sink.write(output)):
-            return
-        passed("publish.written")
-        self.written += len(found)
-        reached = {partition: offset + 1 for partition, offset, _ in found}
-        places = [TopicPartition(self._topic, p, at) for p, at in reached.items()]
-        self._consumer.commit(offsets=places, asynchronous=True)
-        passed("publish.noted")
-        # Not before the sink has taken it; an end that came along with the last records counts too.
-        self._stands_at(reached)
-        self._stands_at(ends)
+        """Take some of what has come to the sink."""
+        raise NotImplementedError
 
-    def _polled(self) -> tuple[list[tuple[int, int, bytes]], dict[int, int]]:
+    def _polled(self, most: int = AT_ONCE) -> tuple[list[Record], dict[int, int]]:
         """Return the records that have come, and the ends of partitions that were reached."""
-        found: list[tuple[int, int, bytes]] = []
+        found: list[Record] = []
         ends: dict[int, int] = {}
-        for record in self._consumer.consume(AT_ONCE, WAIT_S):
+        for record in self._consumer.consume(most, WAIT_S):
             partition, offset, value = record.partition(), record.offset(), record.value()
             error = record.error()
             at_end = error is not None and is_end(error, self._topic)
@@ -192,7 +193,40 @@ class Publisher:
         self.error, self.trouble = error, error.message
 
 
-def drain(publishers: "list[Publisher]", timeout_s: float, clock: Clock) -> dict[str, int]:
+class Publisher(Reader):
+    """Keep a sink at the newest odds; what it is given twice it recognises by its sequence."""
+
+    def __init__(self, sink: Sink, topic: str, worker: Worker, clock: Clock) -> None:
+        """Take the parts; see `Reader`."""
+        super().__init__(sink, topic, worker, clock)
+        self._kept = sink
+
+    @override
+    def _turn(self) -> None:
+        """Take what has come to the sink, then say so to the topic."""
+        found, ends = self._polled()
+        if not found:
+            self._stands_at(ends)
+            self._again(self._kept.refresh)
+            return
+        output = output_of(
+            [read_message(value, f"{self._topic} [{p}] {at}") for p, at, value in found]
+        )
+        passed("publish.writing")
+        if not self._again(lambda: self._kept.write(output)):
+            return
+        passed("publish.written")
+        self.written += len(found)
+        reached = {partition: offset + 1 for partition, offset, _ in found}
+        places = [TopicPartition(self._topic, p, at) for p, at in reached.items()]
+        self._consumer.commit(offsets=places, asynchronous=True)
+        passed("publish.noted")
+        # Not before the sink has taken it; an end that came along with the last records counts too.
+        self._stands_at(reached)
+        self._stands_at(ends)
+
+
+def drain(publishers: "list[Reader]", timeout_s: float, clock: Clock) -> dict[str, int]:
     """Wait until all have taken what is there; return how far each is behind that did not."""
     begun_ns = clock.monotonic_ns()
     while True:

@@ -1,0 +1,173 @@
+"""The history of odds on a ClickHouse server, each round once by its token."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import TYPE_CHECKING, ClassVar, Final
+
+import polars as pl
+
+from oddspipe.core.adapters.clickhouse.client import SESSION, first_line
+from oddspipe.core.adapters.clickhouse.ddl import history_statements, table
+from oddspipe.core.adapters.clickhouse.rows import odds_history
+from oddspipe.core.errors import PluginError, RetryableError, RunError, StateError
+from oddspipe.core.names import Guarantee
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+    from oddspipe.core.ports.output import Output
+
+ANSWER_S: Final = 30
+CONNECT_S: Final = 5
+OURS_TO_MEND: Final = (
+    *("UNKNOWN_TABLE", "UNKNOWN_DATABASE", "NO_SUCH_COLUMN_IN_TABLE", "TYPE_MISMATCH"),
+    *("AUTHENTICATION_FAILED", "ACCESS_DENIED", "UNKNOWN_USER", "CANNOT_PARSE"),
+)
+"""Faults that waiting does not mend; they are told, and tried again all the same: someone may."""
+
+
+class ClickHouseHistory:
+    """Write the history of odds to a server.
+
+    A block is one part, there wholly or not at all; a server that has seen its token in the last
+    `WINDOW` blocks of the table passes over it. Where the outcome of an insert is unknown, the same
+    block is sent again with the same token.
+
+    Tables that are missing are made without an end of their rows: those of games long past,
+    replayed or made up, would be dropped as they come. Those that `render-infra` writes have one.
+
+    Args:
+        url: Address of the server's HTTP interface.
+        database: Made if it is missing.
+        sport: Whose tables.
+        plan: Digest that each row names.
+        login: Name and password; none for the default user.
+        name: Name of the sink.
+    """
+
+    keeps: ClassVar[Guarantee] = Guarantee.EXACTLY_ONCE
+
+    def __init__(  # noqa: PLR0913 - what it has to know
+        self,
+        url: str,
+        database: str,
+        sport: str,
+        plan: str,
+        *,
+        login: tuple[str, str] | None = None,
+        name: str = "clickhouse",
+    ) -> None:
+        """Take the names; nothing is connected before `open`."""
+        self.name = name
+        self._url, self._database, self._sport, self._plan = url, database, sport, plan
+        self._login = login
+        self._client: Client | None = None
+
+    def open(self) -> None:
+        """Connect, make the tables, and see that the history keeps tokens.
+
+        Raises:
+            PluginError: The client is not installed.
+            RetryableError: The server does not answer.
+            StateError: The table is there and does not keep tokens.
+        """
+        self.close()
+        client = self._client = self._connected()
+        name = table(self._sport, "odds_history")
+        try:
+            made = self._engine(client, name)
+            if not made:
+                client.command(f"CREATE DATABASE IF NOT EXISTS {self._database}")
+                client.database = self._database
+                for statement in history_statements(self._sport):
+                    client.command(statement)
+                made = self._engine(client, name)
+            client.database = self._database
+        except Exception as error:
+            raise told(error, self._url) from error
+        if "deduplication_window" not in made and "Replicated" not in made:
+            raise StateError(
+                f"clickhouse: {self._database}.{name} does not remember tokens: what is sent twice "
+                "would stand there twice",
+                hint=f"ALTER TABLE {self._database}.{name} "
+                "MODIFY SETTING non_replicated_deduplication_window = 10000",
+            )
+
+    def write_round(self, output: Output, token: str) -> None:
+        """Write the odds of an output as one block, once.
+
+        Raises:
+            RetryableError: Perhaps written, perhaps not.
+        """
+        rows = odds_history(output, self._plan)
+        block = BytesIO()
+        rows.rechunk().write_ipc(
+            block, compat_level=pl.CompatLevel.oldest(), record_batch_size=max(len(rows), 1)
+        )
+        name = table(self._sport, "odds_history")
+        if self._client is None:
+            self.open()
+        client = self._client
+        if client is None:
+            raise StateError("clickhouse: is not open")
+        try:
+            client.raw_insert(
+                name,
+                rows.columns,
+                block.getvalue(),
+                fmt="Arrow",
+                settings={"insert_deduplication_token": token},
+            )
+        except Exception as error:
+            self.close()
+            raise told(error, f"{len(rows)} rows not written to {name}") from error
+
+    def close(self) -> None:
+        """Let go of the connection; may be called twice."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def _engine(self, client: Client, name: str) -> str:
+        """Return how a table was made; empty where it is not there: a login may not make it."""
+        found = client.query(
+            "SELECT engine_full FROM system.tables "
+            "WHERE database = {database:String} AND name = {name:String}",
+            parameters={"database": self._database, "name": name},
+        ).result_rows
+        return str(found[0][0]) if found else ""
+
+    def _connected(self) -> Client:
+        try:
+            import clickhouse_connect  # noqa: PLC0415 - 0.2 s, only for who uses it
+        except ImportError as error:
+            raise PluginError(
+                f"the client of ClickHouse is not installed: {error}",
+                hint="pip install 'oddspipe-framework[embedded]'",
+            ) from error
+        username, password = self._login or ("default", "")
+        try:
+            return clickhouse_connect.get_client(
+                dsn=self._url,
+                username=username,
+                password=password,
+                settings=dict(SESSION),
+                connect_timeout=CONNECT_S,
+                send_receive_timeout=ANSWER_S,
+                autogenerate_session_id=False,
+            )
+        except Exception as error:
+            raise told(error, self._url) from error
+
+
+def told(error: Exception, what: str) -> RunError:
+    """Return our error for one of the client; what is none of the client's goes on as it is."""
+    from clickhouse_connect.driver.exceptions import ClickHouseError  # noqa: PLC0415  # see above
+
+    if not isinstance(error, ClickHouseError | OSError):
+        raise error
+    text = first_line(error)
+    names = [word for word in OURS_TO_MEND if word in str(error)]
+    hint = "It does not pass by itself: mend the server or its login." if names else ""
+    return RetryableError(f"clickhouse: {what}: {text}", hint=hint)

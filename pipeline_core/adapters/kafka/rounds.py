@@ -1,0 +1,246 @@
+"""Bring the odds of a topic to a store in rounds, each there once.
+
+Before a round is written, what it holds is noted with its token in the group's own offsets: from
+where to where of each partition. Whoever finds such a note, after a crash or because partitions
+moved, reads exactly these records again and writes them with the same token, which the store passes
+over if it has it. So neither a killed writer, nor one that was frozen and wakes up late, nor an
+answer that was lost makes a row stand twice.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from typing_extensions import override
+
+from oddspipe.core.adapters.kafka.client import is_end, said
+from oddspipe.core.adapters.kafka.published import output_of, read_message
+from oddspipe.core.adapters.kafka.publisher import CALL_S, Reader, Record
+from oddspipe.core.adapters.kafka.records import Worker, reader_settings
+from oddspipe.core.clock import Clock
+from oddspipe.core.errors import FencedError, RetryableError, StateError
+from oddspipe.core.failpoints import passed
+from oddspipe.core.ports.rounds import RoundSink
+
+MOST: Final = 1_000
+"""Messages of a round: below 250,000 rows, some 20 MB of JSON."""
+GATHER_NS: Final = 1_000_000_000
+"""A round takes what comes within a second: a store likes few large blocks."""
+WIDEST: Final = 100
+"""Partitions of a round: their ranges have to fit into a note of 4 KB."""
+
+
+class Round(msgspec.Struct, frozen=True):
+    """What a round holds.
+
+    Attributes:
+        token: Its name, drawn once.
+        parts: Partition, first and last offset, and how many records.
+    """
+
+    token: str
+    parts: list[tuple[int, int, int, int]]
+
+
+class RoundPublisher(Reader):
+    """Write what comes in rounds.
+
+    Args:
+        sink: Where the odds go.
+        topic: The odds topic.
+        worker: Whose publisher it is.
+        clock: What rounds and pauses go by.
+        draw: Draws a token that nobody has drawn before.
+    """
+
+    def __init__(
+        self, sink: RoundSink, topic: str, worker: Worker, clock: Clock, draw: Callable[[], str]
+    ) -> None:
+        """Take the parts; see `Reader`."""
+        super().__init__(sink, topic, worker, clock)
+        self._store, self._draw = sink, draw
+        self._waiting: dict[int, list[Record]] = {}
+        self._begun_ns = 0
+        self._found: dict[str, tuple[Round, set[int]]] = {}
+        self._taken: dict[int, int] = {}
+        self._ends_seen: dict[int, int] = {}
+        name = f"{worker.group}.{sink.name}.{worker.slot}.again"
+        self._again_settings = {**reader_settings(worker), "client.id": name}
+
+    @override
+    def behind(self) -> int:
+        """Return how many records of its partitions are not in the store yet."""
+        return super().behind() + len(self._found)
+
+    @override
+    def _turn(self) -> None:
+        """Finish what another has begun, gather, and write a round when it is time."""
+        for one, partitions in list(self._found.values()):
+            self._finish(one, partitions)
+        room = MOST - self._count()
+        found, ends = self._polled(room) if room > 0 else ([], {})
+        for record in found:
+            self._begun_ns = self._begun_ns if self._waiting else self._clock.monotonic_ns()
+            self._waiting.setdefault(record[0], []).append(record)
+        self._ends_seen |= ends
+        if not self._waiting:
+            self._note(self._taken)
+            # Not before the store has what lies before them.
+            self._stands_at(self._ends_seen)
+            self._ends_seen = {}
+        elif self._count() >= MOST or self._clock.monotonic_ns() - self._begun_ns > GATHER_NS:
+            self._write()
+
+    def _count(self) -> int:
+        return sum(map(len, self._waiting.values()))
+
+    def _write(self) -> None:
+        """Note a round, write it, note that it is there."""
+        chosen = dict(sorted(self._waiting.items())[:WIDEST])
+        parts = [(p, some[0][1], some[-1][1], len(some)) for p, some in chosen.items()]
+        one = Round(self._draw(), parts)
+        note = msgspec.json.encode(one).decode()
+        if not self._commit({p: (first, note) for p, first, _, _ in parts}):
+            return  # partitions have moved or nobody answers: what is still ours is tried again
+        for partition in chosen:
+            self._taken.pop(partition, None)  # this note says it, and must not be taken back
+        passed("round.noted")
+        if not self._put(one, [record for some in chosen.values() for record in some]):
+            return
+        for partition, some in chosen.items():
+            if self._waiting.get(partition) is some:
+                del self._waiting[partition]
+        self._done(one, {p for p, *_ in parts})
+
+    def _finish(self, one: Round, partitions: set[int]) -> None:
+        """Write a round that was noted and perhaps written."""
+        records: list[Record] = []
+
+        def read() -> None:
+            records[:] = self._read_again(one)
+
+        if self._again(read) and self._put(one, records):
+            self._found.pop(one.token, None)
+            self._done(one, partitions)
+
+    def _put(self, one: Round, records: list[Record]) -> bool:
+        """Write a round; False when the end came first."""
+        output = output_of([read_message(v, f"{self._topic} [{p}] {at}") for p, at, v in records])
+        passed("round.writing")
+        if not self._again(lambda: self._store.write_round(output, one.token)):
+            return False
+        passed("round.written")
+        self.written += len(records)
+        return True
+
+    def _done(self, one: Round, partitions: set[int]) -> None:
+        reached = {p: last + 1 for p, _, last, _ in one.parts if p in partitions}
+        self._taken |= {p: at for p, at in reached.items() if p in self._assigned}
+        self._stands_at(reached)
+        self._note(self._taken)
+        passed("round.done")
+
+    def _note(self, taken: dict[int, int]) -> None:
+        """Say that everything before these offsets is there; what fails is said again later."""
+        if taken and self._commit({p: (at, "") for p, at in taken.items()}):
+            self._taken = {}
+
+    def _commit(self, places: dict[int, tuple[int, str]]) -> bool:
+        """Keep offsets with their notes.
+
+        Raises:
+            FencedError: Another worker has this slot.
+        """
+        offsets = [
+            TopicPartition(self._topic, p, at, metadata=note) for p, (at, note) in places.items()
+        ]
+        try:
+            kept = self._consumer.commit(offsets=offsets, asynchronous=False)
+        except KafkaException as error:
+            if error.args[0].code() in {
+                KafkaError.FENCED_INSTANCE_ID,
+                KafkaError._FATAL,  # noqa: SLF001 - their name of it
+            }:
+                raise FencedError(
+                    f"kafka: the publisher of {self.sink.name} was taken over by another worker: "
+                    f"{said(error)}",
+                    hint="Two workers have the same slot; end one of them.",
+                ) from error
+            return False
+        return all(place.error is None for place in kept or ())
+
+    def _read_again(self, one: Round) -> list[Record]:
+        """Return the very records of a round.
+
+        Raises:
+            RetryableError: Nobody answers.
+            StateError: Some of them are gone.
+        """
+        reader = Consumer(self._again_settings)
+        lasts = {p: last for p, _, last, _ in one.parts}
+        found: list[Record] = []
+        try:
+            reader.assign([TopicPartition(self._topic, p, at) for p, at, _, _ in one.parts])
+            while lasts:
+                record = reader.poll(CALL_S)
+                if record is None:
+                    raise RetryableError(f"kafka: {self._topic} gives no answer")
+                partition, offset, value = record.partition(), record.offset(), record.value()
+                error = record.error()
+                if error is not None and not is_end(error, self._topic):
+                    continue
+                if partition not in lasts or offset is None:
+                    continue
+                if error is None and value is not None and offset <= lasts[partition]:
+                    found.append((partition, offset, value))
+                if offset >= lasts[partition]:
+                    del lasts[partition]
+        finally:
+            reader.close()
+        if len(found) != sum(count for *_, count in one.parts):
+            raise StateError(
+                f"kafka: {self._topic} does not hold any more what was being written to "
+                f"{self.sink.name} when it ended",
+                hint="Its retention is shorter than the stop was. Begin anew with another group.",
+            )
+        return sorted(found)
+
+    @override
+    def _joined(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        stood = consumer.committed(partitions, CALL_S) if partitions else []
+        starts: dict[int, int] = {}
+        for place in stood:
+            starts[place.partition] = max(place.offset, 0)
+            if place.offset >= 0 and place.metadata:
+                one = _noted(place.metadata, self._topic)
+                self._found.setdefault(one.token, (one, set()))[1].add(place.partition)
+                starts[place.partition] = next(
+                    last + 1 for p, _, last, _ in one.parts if p == place.partition
+                )
+        self._assigned |= starts
+        self._has_joined = True
+        consumer.incremental_assign(
+            [TopicPartition(self._topic, p, at) for p, at in starts.items()]
+        )
+
+    @override
+    def _left(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        for one in partitions:
+            self._waiting.pop(one.partition, None)
+            self._taken.pop(one.partition, None)
+            for token, (_, ours) in list(self._found.items()):
+                ours.discard(one.partition)
+                if not ours:
+                    del self._found[token]
+        super()._left(consumer, partitions)
+
+
+def _noted(note: str, topic: str) -> Round:
+    try:
+        return msgspec.json.decode(note, type=Round)
+    except msgspec.DecodeError as error:
+        raise StateError(
+            f"kafka: the group of a publisher of {topic} holds a note that is none of ours",
+            hint="Another program commits under this group; name another with --group.",
+        ) from error
