@@ -289,6 +289,10 @@ class Fleet:
     owners: Mapping[str, Any]
     inputs: tuple[Input, ...]
 
+    def secret_paths(self) -> list[str]:
+        """Return the paths of the secrets that pods of all sports read."""
+        return sorted({one.path for member in self.members for one in member.secrets()})
+
     def partner_topics(self) -> dict[str, list[str]]:
         """Return the odds topics that each partner may read, partners in order of their names."""
         odds = {member.sport: member.topics.odds for member in self.members}

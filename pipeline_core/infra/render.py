@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from oddspipe import __version__
 from oddspipe.core.infra.alerts import alerts_of
+from oddspipe.core.infra.cache import cache_of
 from oddspipe.core.infra.clickhouse import clickhouse_of
 from oddspipe.core.infra.deploy import deploy_of
 from oddspipe.core.infra.fleet import Fleet
@@ -16,7 +17,7 @@ from oddspipe.core.infra.tree import Artefact, Tree
 from oddspipe.core.plan.graph import graph_of, mermaid
 from oddspipe.core.render.templates import rendered
 
-EMITTERS = (chart_of, kafka_of, clickhouse_of, observe_of, deploy_of, terraform_of)
+EMITTERS = (chart_of, kafka_of, cache_of, clickhouse_of, observe_of, deploy_of, terraform_of)
 
 
 def tree_of(fleet: Fleet) -> Tree:

@@ -10,8 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from oddspipe.core.adapters.redis.access import MEMORY_POLICY
 from oddspipe.core.errors import UsageError
-from oddspipe.core.infra.fleet import Fleet, Member, Secret, secret_of
+from oddspipe.core.infra.cache import CacheUser, users_of
+from oddspipe.core.infra.fleet import Fleet, Member
 from oddspipe.core.infra.text import as_json, head, packaged
 from oddspipe.core.infra.tree import Artefact
 
@@ -21,12 +23,6 @@ GIB_A_CORE: Final = {"c": 2, "m": 4, "r": 8}
 """Memory of a core by the first letter of a machine's family."""
 SPARE_DISK: Final = 1.5
 DISK_STEP_GIB: Final = 100
-CACHE_ACCESS: Final = (
-    "on resetkeys ~odds:* ~odds-memory:* resetchannels -@all +ping +hello +client|setinfo "
-    "+client|setname +info +scan +hget +hgetall +hset +exists +expire +pexpire +eval +evalsha "
-    "+script|load +script|exists"
-)
-"""All that the writer of odds does, and nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +74,7 @@ def units_of(fleet: Fleet) -> list[Unit]:
     key = {"key_arn": ("keys.arns.data", _MOCK_KEY)}
     base = {"name": name, "clients": [infra.network]}
     logins = _logins(fleet)
-    login = secret_of(first.cache) or Secret("redis/oddspipe", "password")
+    users = _cache_users(fleet)
     machines = infra.machines
     return [
         Unit("network", {"name": name, "cidr": infra.network, "nat_per_zone": infra.least > 1}),
@@ -97,9 +93,10 @@ def units_of(fleet: Fleet) -> list[Unit]:
         Unit(
             "cache",
             {**base, "node_type": machines.cache, "replicas": max(first.replication - 1, 1),
-             "access": CACHE_ACCESS},
+             "memory_policy": MEMORY_POLICY,
+             "users": {path: one.access for path, one in users.items()}},
             {**network, **key,
-             "secret_arn": (f'secrets.arns["{login.path}"]', _MOCK_SECRET)},
+             "secret_arns": ("secrets.arns", dict.fromkeys(users, _MOCK_SECRET))},
         ),
         Unit(
             "clickhouse",
@@ -178,13 +175,26 @@ def _topics(fleet: Fleet) -> dict[str, Any]:
     }
 
 
+def _cache_users(fleet: Fleet) -> dict[str, CacheUser]:
+    """Return the cache's users by the path of their secret.
+
+    In the cloud nobody logs in as a copy, and who administrates does it by the cloud's own means.
+    """
+    roles = {"writer", "reader", "exporter"}
+    return {
+        one.secret.path: one
+        for one in users_of(fleet)
+        if one.role in roles and one.secret is not None
+    }
+
+
 def _logins(fleet: Fleet) -> dict[str, dict[str, str]]:
-    """Return the logins that pods read, by their path; the brokers' and the cache's."""
-    found: dict[str, dict[str, str]] = {}
+    """Return the logins to the brokers and the cache, by their path."""
+    found = {path: {"username": one.name} for path, one in _cache_users(fleet).items()}
     for member in fleet.members:
         for secret in member.secrets():
-            place = member.cache if secret == secret_of(member.cache) else member.security
-            found[secret.path] = {"username": str(place.get("username") or "oddspipe")}
+            name = str(member.security.get("username") or "oddspipe")
+            found.setdefault(secret.path, {"username": name})
     return dict(sorted(found.items()))
 
 

@@ -13,6 +13,9 @@ from typing import Any, Final
 
 import yaml
 
+from oddspipe.core.errors import UsageError
+from oddspipe.core.infra.cache_check import acl_faults
+
 VERSIONS: Final = ("1.31", "1.33", "1.35")
 """Versions of Kubernetes whose schemas must take every object."""
 IMAGE: Final = {"repository": "registry.example.com/oddspipe", "digest": f"sha256:{'a' * 64}"}
@@ -50,6 +53,8 @@ def verified(folder: Path) -> Iterator[Result]:
     for file in sorted(folder.glob("grafana/*.json")):
         yield _guarded(f"promql {file.name}", "promql_parser", partial(_queries, file))
     yield _guarded("clickhouse tables", "chdb.session", partial(_tables, folder), "chdb")
+    for file in sorted(folder.glob("redis/*.acl")):
+        yield _users(file)
     for file in sorted(folder.rglob("*.sh")):
         yield _program("sh", "dash", ["-n"], file)
 
@@ -69,6 +74,15 @@ def _program(name: str, package: str, words: list[str], file: Path) -> Result:
         return Result(title, (str(error),))
     said = (done.stdout + done.stderr).strip().splitlines()
     return Result(title, tuple(said[-12:]) if done.returncode else ())
+
+
+def _users(file: Path) -> Result:
+    """Have a server of the cache load its users."""
+    title = f"valkey-server --aclfile {file.name}"
+    try:
+        return Result(title, tuple(acl_faults(file)))
+    except UsageError as error:
+        return Result(title, skipped=str(error))
 
 
 def _guarded(

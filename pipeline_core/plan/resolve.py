@@ -48,7 +48,7 @@ from oddspipe.core.ports.registry import load_model
 from oddspipe.core.spec.feed import FeedSpec, RecordedEventSpec, RecordingSpec
 from oddspipe.core.spec.model import ModelSpec, RetiredSpec, SportSpec
 from oddspipe.core.spec.odds import MarketSpec, OddsSpec
-from oddspipe.core.spec.platform import EnvironmentSpec, PlatformSpec
+from oddspipe.core.spec.platform import SPORT, EnvironmentSpec, PlatformSpec
 from oddspipe.core.spec.sinks import Sink
 
 _HALF_POINT = 0.5
@@ -129,8 +129,13 @@ def _values(spec: SportSpec, platform: PlatformSpec, place: EnvironmentSpec) -> 
         for name, partner in platform.partners.items()
         if spec.sport in partner.sports
     }
+    values = place.plain()
+    login = {key: values["redis"][key] for key in ("username", "password")}
+    values["redis"] |= {
+        key: text and text.replace(SPORT, spec.sport) for key, text in login.items()
+    }
     return {
-        **place.plain(),
+        **values,
         "partner_list": takers,
         "owners": {name: owner.plain() for name, owner in platform.owners.items()},
         "prices": platform.prices.plain(),

@@ -31,7 +31,7 @@ def start(folder: Path, *, port: int = PORT) -> process.Running:
     }
     server = process.Server(
         "redis",
-        [_program(), *(str(part) for pair in words.items() for part in pair)],
+        [program(), *(str(part) for pair in words.items() for part in pair)],
         endpoint=f"redis://localhost:{chosen}/0",
         port=chosen,
         environ={},
@@ -39,7 +39,12 @@ def start(folder: Path, *, port: int = PORT) -> process.Running:
     return server.start(folder)
 
 
-def _program() -> str:
+def program() -> str:
+    """Return the path of a server: Valkey's or Redis' of the PATH, or the one of a package.
+
+    Raises:
+        UsageError: There is none.
+    """
     for name in ("valkey-server", "redis-server"):
         found = shutil.which(name)
         if found is not None:

@@ -1,6 +1,6 @@
 """What is not a sport: environments, partners, owners."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
@@ -21,6 +21,9 @@ from oddspipe.core.spec.model import OwnerSpec
 from oddspipe.core.spec.odds import PriceFormat
 from oddspipe.core.spec.part import Part
 
+SPORT: Final = "{sport}"
+"""Stands for the name of the sport in a login of the cache."""
+
 
 class RedisEndpoint(Part):
     """Where Redis is: embedded (started with the run), or at an address."""
@@ -29,10 +32,10 @@ class RedisEndpoint(Part):
     """Start one with the run."""
     url: Endpoint | None = Field(default=None, examples=["redis://cache:6379/0"])
     """Address of one that runs already."""
-    username: Text | None = None
-    """Name to log in with; the default user when left out."""
+    username: Text | None = Field(default=None, examples=["odds-{sport}"])
+    """Name to log in with, `{sport}` for that of the sport; the default user when left out."""
     password: SecretRef | None = None
-    """Password, by reference only."""
+    """Password, by reference only; `{sport}` may stand in its path."""
 
 
 class ClickHouseEndpoint(Part):

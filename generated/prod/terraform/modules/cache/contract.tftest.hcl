@@ -7,8 +7,11 @@ variables {
   key_arn    = "arn:aws:kms:us-east-1:111111111111:key/a"
   node_type  = "cache.r7g.large"
   replicas   = 2
-  secret_arn = "arn:aws:secretsmanager:us-east-1:111111111111:secret:a"
-  access     = "on ~odds:* +get"
+  secret_arns = {
+    "redis/nfl" = "arn:aws:secretsmanager:us-east-1:111111111111:secret:a"
+  }
+  users         = { "redis/nfl" = "resetkeys -@all ~odds:{nfl}:* +hget" }
+  memory_policy = "volatile-ttl"
 }
 
 run "takes_what_is_right" {
@@ -31,12 +34,28 @@ run "refuses_replicas" {
   expect_failures = [var.replicas]
 }
 
-run "refuses_access" {
+run "refuses_users" {
   command = plan
   variables {
-    access = "on ~* +@all"
+    users = { "redis/nfl" = "~* +@all" }
   }
-  expect_failures = [var.access]
+  expect_failures = [var.users]
+}
+
+run "refuses_users_who_may_read_all" {
+  command = plan
+  variables {
+    users = { "redis/nfl" = "-@all ~* +hget" }
+  }
+  expect_failures = [var.users]
+}
+
+run "refuses_memory_policy" {
+  command = plan
+  variables {
+    memory_policy = "allkeys-random"
+  }
+  expect_failures = [var.memory_policy]
 }
 
 run "refuses_engine_version" {

@@ -1,9 +1,12 @@
-data "aws_secretsmanager_secret_version" "writer" {
-  secret_id = var.secret_arn
+data "aws_secretsmanager_secret_version" "user" {
+  for_each  = var.users
+  secret_id = var.secret_arns[each.key]
 }
 
 locals {
-  writer = jsondecode(data.aws_secretsmanager_secret_version.writer.secret_string)
+  logins = {
+    for path, one in data.aws_secretsmanager_secret_version.user : path => jsondecode(one.secret_string)
+  }
 }
 
 resource "aws_security_group" "this" {
@@ -37,28 +40,29 @@ resource "aws_elasticache_parameter_group" "this" {
   description = "Odds expire; what is full loses first what would expire first."
   parameter {
     name  = "maxmemory-policy"
-    value = "volatile-ttl"
+    value = var.memory_policy
   }
   lifecycle {
     create_before_destroy = true
   }
 }
 
-resource "aws_elasticache_user" "writer" {
-  user_id       = "${var.name}-writer"
-  user_name     = local.writer.username
+resource "aws_elasticache_user" "this" {
+  for_each      = var.users
+  user_id       = "${var.name}-${replace(each.key, "/[^a-z0-9]+/", "-")}"
+  user_name     = local.logins[each.key].username
   engine        = "valkey"
-  access_string = var.access
+  access_string = "on ${each.value}"
   authentication_mode {
     type      = "password"
-    passwords = [local.writer.password]
+    passwords = [local.logins[each.key].password]
   }
 }
 
 resource "aws_elasticache_user_group" "this" {
   user_group_id = var.name
   engine        = "valkey"
-  user_ids      = [aws_elasticache_user.writer.user_id]
+  user_ids      = [for one in aws_elasticache_user.this : one.user_id]
 }
 
 resource "aws_elasticache_replication_group" "this" {

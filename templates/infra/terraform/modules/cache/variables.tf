@@ -63,16 +63,25 @@ variable "engine_version" {
   }
 }
 
-variable "secret_arn" {
-  description = "Secret with `username` and `password` of the writer."
-  type        = string
+variable "secret_arns" {
+  description = "Secrets with `username` and `password`, by their path."
+  type        = map(string)
 }
 
-variable "access" {
-  description = "What the writer may do, as ACL rules."
+variable "users" {
+  description = "What each user may do, as ACL rules, by the path of its secret."
+  type        = map(string)
+  validation {
+    condition     = length(var.users) > 0 && alltrue([for one in values(var.users) : strcontains(one, "-@all") && !strcontains(one, "allkeys") && !strcontains(one, "+@all") && !strcontains(one, "~* ")])
+    error_message = "users: each is refused everything first, and names its keys and commands."
+  }
+}
+
+variable "memory_policy" {
+  description = "What goes when the memory is full."
   type        = string
   validation {
-    condition     = startswith(var.access, "on ") && !strcontains(var.access, "allkeys") && !strcontains(var.access, "+@all")
-    error_message = "access: begins with `on `, and names its keys and commands."
+    condition     = contains(["volatile-ttl", "noeviction"], var.memory_policy)
+    error_message = "memory_policy: volatile-ttl or noeviction; nothing may be lost at random."
   }
 }

@@ -22,13 +22,13 @@ dependency "network" {
 
 dependency "secrets" {
   config_path = "../secrets"
-  mock_outputs = jsondecode("{\"arns\": {\"redis/oddspipe\": \"arn:aws:secretsmanager:us-east-1:000000000000:secret:mock\"}}")
+  mock_outputs = jsondecode("{\"arns\": {\"redis/exporter\": \"arn:aws:secretsmanager:us-east-1:000000000000:secret:mock\", \"redis/mlb\": \"arn:aws:secretsmanager:us-east-1:000000000000:secret:mock\", \"redis/nba\": \"arn:aws:secretsmanager:us-east-1:000000000000:secret:mock\", \"redis/nfl\": \"arn:aws:secretsmanager:us-east-1:000000000000:secret:mock\", \"redis/reader\": \"arn:aws:secretsmanager:us-east-1:000000000000:secret:mock\"}}")
   mock_outputs_allowed_terraform_commands = ["init", "validate", "plan"]
 }
 
 inputs = merge(jsondecode(file("inputs.json")), {
-  vpc_id     = dependency.network.outputs.vpc_id
-  subnet_ids = dependency.network.outputs.subnet_ids
-  key_arn    = dependency.keys.outputs.arns.data
-  secret_arn = dependency.secrets.outputs.arns["redis/oddspipe"]
+  vpc_id      = dependency.network.outputs.vpc_id
+  subnet_ids  = dependency.network.outputs.subnet_ids
+  key_arn     = dependency.keys.outputs.arns.data
+  secret_arns = dependency.secrets.outputs.arns
 })
