@@ -5,7 +5,7 @@ import os
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -13,8 +13,10 @@ from oddspipe.cli.plan import DIFFERENT, AsForm, Form, Platform, today
 from oddspipe.core.errors import UsageError
 
 if TYPE_CHECKING:
+    from oddspipe.core.infra.cost import SportCost
     from oddspipe.core.infra.fleet import Fleet
     from oddspipe.core.infra.tree import Tree
+    from oddspipe.core.schedules.season_file import SeasonFile
 
 GENERATED = Path("generated")
 
@@ -220,9 +222,10 @@ def cost(
 ) -> None:
     """Estimate what pods, topics and partners' traffic cost: quantities times `prices`.
 
-    Games are counted by the specs' weekly windows. What is not among the lines (brokers, caches,
-    databases, the cluster itself) is named. Exit codes: 0 printed; 1 a spec has faults; 2 wrong
-    usage.
+    Games are those of a schedule that was imported (`oddspipe schedule import`), up to its last
+    one; others are counted by the specs' weekly windows, by which workers are there in any case.
+    What is not among the lines (brokers, caches, databases, the cluster itself) is named. Exit
+    codes: 0 printed; 1 a spec has faults; 2 wrong usage.
     """
     from oddspipe.cli import console  # noqa: PLC0415 - as above
     from oddspipe.core.infra.cost import NOT_MODELLED, as_document, costs_of  # noqa: PLC0415
@@ -232,7 +235,7 @@ def cost(
     (fleet,) = fleets_of([env], platform=platform, environ=os.environ)
     prices = read_platform(platform, environ=os.environ).prices.plain()
     begins = year or today().year
-    found = costs_of(fleet, prices, begins)
+    found = costs_of(fleet, prices, begins, _seasons(fleet, begins))
     if form is Form.JSON:
         typer.echo(json.dumps(as_document(fleet, found, begins), indent=2))
         return
@@ -248,6 +251,10 @@ def cost(
          f"{one.a_season:,.2f}", f"{one.games:,}", f"{one.a_game:,.2f}", f"{one.a_million:.4f}"]
         for one in found
     ]  # fmt: skip
+    months = [
+        [one.sport, at.month, str(at.days), f"{at.games:,}", f"{at.cost:,.2f}"]
+        for one in found for at in one.months
+    ]  # fmt: skip
     words = ("month", "off season", "season", "games", "a game", "a million updates")
     heads = [("sport", "l"), *((word, "r") for word in words)]
     console.show(
@@ -255,6 +262,9 @@ def cost(
         "",
         console.table(heads, totals),
         "",
+        console.table(_MONTHS, months),
+        "",
+        *(_source(one) for one in found),
         *(
             ["No prices are given: set `prices` in platform.yaml."]
             if not any(prices.values())
@@ -262,3 +272,34 @@ def cost(
         ),
         f"Not modelled: {'; '.join(NOT_MODELLED)}.",
     )
+
+
+_MONTHS: Final = [("sport", "l"), ("month", "l"), ("days", "r"), ("games", "r"), ("$", "r")]
+
+
+def _seasons(fleet: "Fleet", year: int) -> dict[str, "SeasonFile"]:
+    """Return the imported schedules of the seasons that begin in a year, by sport."""
+    from oddspipe.core.plan.season import season_of  # noqa: PLC0415 - as above
+    from oddspipe.core.plan.sports import find_spec  # noqa: PLC0415 - as above
+    from oddspipe.core.schedules.season_file import seasons_of  # noqa: PLC0415 - as above
+
+    return {
+        member.sport: season
+        for member in fleet.members
+        for times in [member.plan.schedule]
+        for _, season in seasons_of(
+            member.sport, times, find_spec(member.sport), *season_of(times, year)
+        )
+        if season.season == year
+    }
+
+
+def _source(one: "SportCost") -> str:
+    """Say where the games of a sport come from."""
+    played = one.played
+    if not played.imported:
+        return f"{one.sport}: games by the weekly windows of the spec."
+    made_up = ", a made-up sample" if played.sample else ""
+    others = played.total - played.imported
+    more = f", {others:,} by the weekly windows after them" if others else ""
+    return f"{one.sport}: {played.imported:,} games of the imported schedule{made_up}{more}."
