@@ -3,6 +3,7 @@
 from docs.make.text import page, table
 
 from oddspipe.core.telemetry.catalogue import METRICS, PORT
+from oddspipe.core.telemetry.others import others
 
 
 def metrics_page() -> str:
@@ -15,6 +16,10 @@ def metrics_page() -> str:
             metric.meaning,
         ]
         for metric in METRICS
+    ]
+    others_ = [
+        [f"`{one.name}`", one.kind, one.unit, one.program, one.version, one.meaning]
+        for one in others().values()
     ]
     body = f"""`oddspipe run --listen 127.0.0.1:{PORT}` serves three paths while the run goes on.
 They are read at the moment of the request and cost nothing in between.
@@ -30,5 +35,12 @@ the run holds what the sink is to get, and a restart would help nothing. Over Ka
 partitions stands by and is ready. What a kind of run does not have (transactions without Kafka, a
 spool without a live feed) is not shown.
 
-{table(["metric", "type", "labels", "meaning"], rows)}"""
+{table(["metric", "type", "labels", "meaning"], rows)}
+
+## Of other programs
+
+Rules that are rendered ask for these too. The version is the oldest that one should run; a query on
+a metric that stands in neither table is refused by a test and by `oddspipe render-infra --verify`.
+
+{table(["metric", "type", "unit", "exposed by", "version", "meaning"], others_)}"""
     return page("Metrics", body)

@@ -74,6 +74,8 @@ def alertmanager_of(fleet: Fleet) -> dict[str, Any]:
         ]
     platform = fleet.owners["platform"]
     pagers[platform["pager"]] = None
+    pagers[platform["team"]] = platform["contact"]
+    routes.append({"matchers": ['sport=""', 'severity="ticket"'], "receiver": platform["team"]})
     return {
         "global": {
             "resolve_timeout": "5m",

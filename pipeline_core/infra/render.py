@@ -11,13 +11,23 @@ from oddspipe.core.infra.fleet import Fleet
 from oddspipe.core.infra.helm import chart_of
 from oddspipe.core.infra.kafka import kafka_of
 from oddspipe.core.infra.observe import observe_of
+from oddspipe.core.infra.platform_alerts import platform_alerts_of
 from oddspipe.core.infra.terraform import terraform_of
 from oddspipe.core.infra.text import head
 from oddspipe.core.infra.tree import Artefact, Tree
 from oddspipe.core.plan.graph import graph_of, mermaid
 from oddspipe.core.render.templates import rendered
 
-EMITTERS = (chart_of, kafka_of, cache_of, clickhouse_of, observe_of, deploy_of, terraform_of)
+EMITTERS = (
+    chart_of,
+    kafka_of,
+    cache_of,
+    clickhouse_of,
+    observe_of,
+    platform_alerts_of,
+    deploy_of,
+    terraform_of,
+)
 
 
 def tree_of(fleet: Fleet) -> Tree:

@@ -15,6 +15,7 @@ import yaml
 
 from oddspipe.core.errors import UsageError
 from oddspipe.core.infra.cache_check import acl_faults
+from oddspipe.core.infra.queries import unknown
 
 VERSIONS: Final = ("1.31", "1.33", "1.35")
 """Versions of Kubernetes whose schemas must take every object."""
@@ -203,7 +204,7 @@ def _local(value: Any) -> Any:  # noqa: ANN401 - JSON
 def _queries(file: Path, module: Any) -> list[str]:  # noqa: ANN401 - a library
     for query in queries(file):
         module.parse(query)
-    return []
+    return [fault for query in queries(file) for fault in unknown(query)]
 
 
 def queries(file: Path) -> Iterator[str]:

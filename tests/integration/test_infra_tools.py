@@ -197,7 +197,7 @@ def test_a_field_that_is_wrong_is_refused(tmp_path):
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_rules_are_taken_and_each_alert_fires_where_it_must_only(environment):
     promtool = tool("promtool", "it is in Debian's prometheus")
-    for sport in SPORTS:
+    for sport in (*SPORTS, "platform"):
         folder = GENERATED / environment / "prometheus"
         code, words = told(promtool, "check", "rules", folder / f"{sport}.rules.yaml")
         assert code == 0, words
@@ -211,22 +211,23 @@ def test_rules_are_taken_and_each_alert_fires_where_it_must_only(environment):
         assert {one["alertname"] for one in tested if not one["exp_alerts"]} == alerts
 
 
-def test_a_rule_that_is_turned_round_fails_its_test(tmp_path):
+@pytest.mark.parametrize("of", ["nba", "platform"])
+def test_a_rule_that_is_turned_round_fails_its_test(tmp_path, of):
     promtool = tool("promtool", "it is in Debian's prometheus")
     folder = GENERATED / "prod" / "prometheus"
-    text = (folder / "nba.rules.yaml").read_text()
-    shutil.copy(folder / "nba.test.yaml", tmp_path)
+    text = (folder / f"{of}.rules.yaml").read_text()
+    shutil.copy(folder / f"{of}.test.yaml", tmp_path)
     missed = []
     exprs = re.findall(r"^ *expr: (.*)$", text, re.MULTILINE)
     for number, expr in enumerate(exprs):
         turned = expr.replace(" > ", " < ", 1) if " > " in expr else expr.replace("== 0", "== 1", 1)
         if turned == expr:
-            turned = expr.replace("absent(", "count(", 1)
+            turned = expr.replace("absent(", "count(", 1).replace(" < ", " > ", 1)
         assert turned != expr
-        (tmp_path / "nba.rules.yaml").write_text(
+        (tmp_path / f"{of}.rules.yaml").write_text(
             text.replace(f"expr: {expr}\n", f"expr: {turned}\n", 1)
         )
-        code, _ = told(promtool, "test", "rules", tmp_path / "nba.test.yaml")
+        code, _ = told(promtool, "test", "rules", tmp_path / f"{of}.test.yaml")
         if code == 0:
             missed.append((number, expr))
     assert missed == []
@@ -242,6 +243,8 @@ def test_alerts_reach_who_owns_the_sport(environment):
         ("nfl", "page", "nfl-primary"),
         ("nba", "ticket", "odds-nba"),
         ("other", "page", "platform-primary"),
+        ("", "ticket", "odds-platform"),
+        ("", "page", "platform-primary"),
     ):
         code, words = told(
             amtool, "config", "routes", "test", f"--config.file={file}",
@@ -401,6 +404,7 @@ def test_the_command_has_everything_read_and_says_what_is_wrong(tmp_path):
     broken("grafana/mlb.json", "sum (oddspipe_live_games", "sum ((oddspipe_live_games")
     broken("clickhouse/nfl.sql", "ENGINE = MergeTree", "ENGINE = MergTree")
     broken("kafka/nba/apply.sh", "set -eu", "if set -eu")
+    broken("grafana/nfl.json", "oddspipe_boards_total", "oddspipe_board_total")
     broken("redis/users.acl", "+ping", "+pong")
     found = oddspipe(*words, "--format", "json", folder=tmp_path)
     assert found.returncode == 3
@@ -408,6 +412,6 @@ def test_the_command_has_everything_read_and_says_what_is_wrong(tmp_path):
     assert wrong == {
         "helm lint nfl", "helm template nfl", "promtool check rules nba.rules.yaml",
         "promtool test rules nba.test.yaml", "amtool check-config alertmanager.yaml",
-        "promql mlb.json", "clickhouse tables", "sh -n apply.sh",
+        "promql mlb.json", "promql nfl.json", "clickhouse tables", "sh -n apply.sh",
         "valkey-server --aclfile users.acl",
     }  # fmt: skip

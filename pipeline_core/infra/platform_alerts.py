@@ -1,0 +1,288 @@
+"""Alerts on what serves all sports: brokers, cache, ClickHouse, scalers, pods."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from oddspipe.core.infra.alerts import ALWAYS, STEP_S, Alert
+from oddspipe.core.infra.fleet import BOARDS_A_GAME, Fleet
+from oddspipe.core.infra.helm import MONITORING, PROMETHEUS_RELEASE
+from oddspipe.core.infra.text import head, with_head
+from oddspipe.core.infra.tree import Artefact
+from oddspipe.core.render.templates import rendered
+
+RULES: Final = "platform.rules.yaml"
+FULL: Final = 0.85
+"""Share of memory or disk beyond which somebody should look."""
+BEHIND_S: Final = 300
+"""ClickHouse may be behind the odds topic by what is made in so long at the peak."""
+
+
+def platform_alerts_of(fleet: Fleet) -> Iterator[Artefact]:
+    """Yield the rules with their tests, as an object for the cluster, and their runbooks."""
+    source = "platform.yaml"
+    alerts = alerts_of_platform(fleet)
+    groups = [
+        {
+            "name": "oddspipe-platform",
+            "interval": f"{STEP_S}s",
+            "rules": [rule_of(fleet, one) for one in alerts],
+        }
+    ]
+    yield Artefact(f"prometheus/{RULES}", with_head(source, {"groups": groups}), "prometheus")
+    tests = {
+        "rule_files": [RULES],
+        "evaluation_interval": "1m",
+        "tests": [case for one in alerts for case in _cases(fleet, one)],
+    }
+    yield Artefact("prometheus/platform.test.yaml", with_head(source, tests), "prometheus-test")
+    rules = {
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "PrometheusRule",
+        "metadata": {
+            "name": "oddspipe-platform",
+            "namespace": MONITORING,
+            "labels": {"app.kubernetes.io/part-of": "oddspipe", "release": PROMETHEUS_RELEASE},
+        },
+        "spec": {"groups": groups},
+    }
+    yield Artefact("kubernetes/platform-rules.yaml", with_head(source, rules), "kubernetes")
+    for alert in alerts:
+        values = {
+            "head": head(source, mark="[//]: #"),
+            "alert": alert,
+            "environment": fleet.environment,
+            "owner": fleet.owners["platform"],
+        }
+        text = rendered("infra/platform_runbook.md.j2", values)
+        yield Artefact(f"runbooks/platform/{alert.name}.md", text, "runbook")
+
+
+def rule_of(fleet: Fleet, alert: Alert) -> dict[str, Any]:
+    """Return an alert as Prometheus reads it."""
+    return {
+        "alert": alert.name,
+        "expr": alert.expr,
+        "for": alert.lasts,
+        "labels": {"severity": alert.severity, "team": fleet.owners["platform"]["team"]},
+        "annotations": {
+            "summary": alert.summary,
+            "description": alert.description,
+            "runbook_url": f"runbooks/platform/{alert.name}.md",
+        },
+    }
+
+
+def _cases(fleet: Fleet, alert: Alert) -> Iterator[dict[str, Any]]:
+    rule = rule_of(fleet, alert)
+    extra: dict[str, str] = {}
+    told = alert.description
+    for label, value in _LABELS.items():
+        if f"$labels.{label} " in told:
+            told = told.replace(f"{{{{ $labels.{label} }}}}", value)
+            extra[label] = value
+    fired = {
+        "exp_labels": {**rule["labels"], **extra},
+        "exp_annotations": {**rule["annotations"], "description": told},
+    }
+    for word, series, wanted in (("fires", alert.bad, [fired]), ("does not", alert.good, [])):
+        yield {
+            "name": f"{alert.name} {word}",
+            "interval": f"{STEP_S}s",
+            "input_series": [{"series": name, "values": text} for name, text in series.items()],
+            "alert_rule_test": [{"eval_time": "1h", "alertname": alert.name, "exp_alerts": wanted}],
+        }
+
+
+_LABELS: Final = {
+    "topic": "nfl.odds.v1",
+    "consumergroup": "clickhouse.nfl",
+    "instance": "a",
+    "namespace": "odds-nfl",
+    "statefulset": "nfl-price",
+    "scaledObject": "nfl-price",
+    "pod": "nfl-price-0",
+}
+"""What stands for the labels in unit tests."""
+
+
+def alerts_of_platform(fleet: Fleet) -> list[Alert]:
+    """Return the alerts, in the order in which a person should see to them."""
+    return [*_brokers(fleet), *_caches(), *_stores(), *_cluster(fleet)]
+
+
+def _either(words: list[str]) -> str:
+    return "|".join(words)
+
+
+def _brokers(fleet: Fleet) -> Iterator[Alert]:
+    topics = _either([topic.name for member in fleet.members for topic in member.topic_list()])
+    short = "kafka_topic_partition_under_replicated_partition"
+    series = f'{short}{{topic="nfl.odds.v1",partition="0"}}'
+    servers = fleet.members[0].brokers
+    yield Alert(
+        "OddspipeCopiesMissing",
+        f'sum by (topic) ({short}{{topic=~"{topics}"}}) > 0',
+        "5m", "page",
+        "a topic has fewer copies than it should",
+        "Copies of partitions of {{ $labels.topic }} are missing.",
+        {series: f"1+0{ALWAYS}"}, {series: f"0+0{ALWAYS}"},
+        "A broker is away, or cannot follow.",
+        "Nothing yet: with one more broker gone, nothing can be written to these partitions.",
+        ((f"kafka-topics.sh --bootstrap-server {servers} --command-config client.properties "
+         "--describe --under-replicated-partitions"),
+         (f"kafka-broker-api-versions.sh --bootstrap-server {servers} "
+         "--command-config client.properties | grep id"),
+         (f"kafka-log-dirs.sh --bootstrap-server {servers} --command-config client.properties "
+         "--describe | tail -1")),
+        ("A broker is not listed: it is down; the provider's console says whether it comes back.",
+         "A disk is full: raise `volume_gib` of the component kafka."),
+    )  # fmt: skip
+    groups = _either([f"clickhouse.{member.sport}" for member in fleet.members])
+    at_once = max(member.plan.load.games_at_once for member in fleet.members)
+    allowed = at_once * BOARDS_A_GAME * BEHIND_S
+    lag = (
+        'kafka_consumergroup_lag{consumergroup="clickhouse.nfl",topic="nfl.odds.v1",partition="0"}'
+    )
+    yield Alert(
+        "OddspipeHistoryBehind",
+        f'sum by (consumergroup) (kafka_consumergroup_lag{{consumergroup=~"{groups}"}} > 0) '
+        f"> {allowed}",
+        "10m", "ticket",
+        "ClickHouse does not follow the odds topic",
+        "{{ $labels.consumergroup }} is behind by more than is made in five minutes.",
+        {lag: f"{2 * allowed}+0{ALWAYS}"}, {lag: f"{allowed // 2}+0{ALWAYS}"},
+        "The tables that read the odds topic have stopped, or are slower than odds are made.",
+        "Analysts see old odds. Nothing is lost while the topic keeps them.",
+        ((f"kafka-consumer-groups.sh --bootstrap-server {servers} "
+         "--command-config client.properties --describe --group clickhouse.nfl"),
+         "clickhouse-client --query 'SELECT table, exceptions.text FROM system.kafka_consumers'",
+         "clickhouse-client --query 'SELECT * FROM system.merges FORMAT Vertical'"),
+        ("An exception names a column: the view is older than the messages; apply the tables.",
+         "The group has no member: the server is down or cannot log in to the brokers."),
+    )  # fmt: skip
+
+
+def _caches() -> Iterator[Alert]:
+    up, gone = 'redis_up{instance="a"}', 'redis_evicted_keys_total{instance="a"}'
+    yield Alert(
+        "OddspipeCacheDown",
+        "min by (instance) (redis_up) == 0",
+        "1m", "page",
+        "a node of the cache does not answer",
+        "The cache at {{ $labels.instance }} has not answered for a minute.",
+        {up: f"0+0{ALWAYS}"}, {up: f"1+0{ALWAYS}"},
+        "The server is gone, or refuses the exporter.",
+        "Where it is the primary, sites show no odds until its replica has taken over.",
+        ('valkey-cli -u "$ODDSPIPE_REDIS" --user odds-exporter --askpass ping',
+         'valkey-cli -u "$ODDSPIPE_REDIS" --user odds-exporter --askpass info replication',
+         "kubectl get pods -A -l app.kubernetes.io/component=publish"),
+        ("`NOAUTH` or `WRONGPASS`: the exporter's password was changed.",
+         "No answer: fail over; publishers send the current odds again by themselves."),
+    )  # fmt: skip
+    yield Alert(
+        "OddspipeCacheFull",
+        "sum by (instance) (increase(redis_evicted_keys_total[10m])) > 0",
+        "0s", "ticket",
+        "the cache throws out keys",
+        "The cache at {{ $labels.instance }} is full and throws out what expires first.",
+        {gone: f"0+5{ALWAYS}"}, {gone: f"7+0{ALWAYS}"},
+        "Its memory is full; what is kept of a season is a few megabytes.",
+        "Odds of some games are missing for seconds.",
+        ('valkey-cli -u "$ODDSPIPE_REDIS" --user odds-exporter --askpass info memory',
+         'valkey-cli -u "$ODDSPIPE_REDIS" --user odds-exporter --askpass info keyspace',
+         'valkey-cli -u "$ODDSPIPE_REDIS" --user odds-admin --askpass --bigkeys'),
+        ("Keys of others lie there: give them a server of their own.",),
+    )  # fmt: skip
+
+
+def _stores() -> Iterator[Alert]:
+    used, total = "ClickHouseMetrics_MemoryTracking", "ClickHouseAsyncMetrics_OSMemoryTotal"
+    free, size = (f"ClickHouseAsyncMetrics_Disk{one}_default" for one in ("Available", "Total"))
+    at = '{instance="a"}'
+    yield Alert(
+        "OddspipeStoreMemory",
+        f"max by (instance) ({used} / {total}) > {FULL}",
+        "10m", "ticket",
+        "ClickHouse takes most of its machine's memory",
+        "ClickHouse at {{ $labels.instance }} takes more than 85 of 100 parts of the memory.",
+        {used + at: f"90+0{ALWAYS}", total + at: f"100+0{ALWAYS}"},
+        {used + at: f"50+0{ALWAYS}", total + at: f"100+0{ALWAYS}"},
+        "Queries or merges take more than the machine has.",
+        "Queries end with an error; inserts may be refused next.",
+        (("clickhouse-client --query 'SELECT user, query_id, memory_usage FROM system.processes "
+         "ORDER BY memory_usage DESC LIMIT 5'"),
+         "clickhouse-client --query 'SELECT * FROM system.quotas_usage FORMAT Vertical'",
+         "clickhouse-client --query 'SELECT count() FROM system.merges'"),
+        ("A query of an analyst: `KILL QUERY WHERE query_id = …`; the profile limits the next.",),
+    )  # fmt: skip
+    yield Alert(
+        "OddspipeStoreDisk",
+        f"min by (instance) ({free} / {size}) < {1 - FULL:.2f}",
+        "30m", "ticket",
+        "ClickHouse's disk fills",
+        "Less than 15 of 100 parts of the disk at {{ $labels.instance }} are free.",
+        {free + at: f"10+0{ALWAYS}", size + at: f"100+0{ALWAYS}"},
+        {free + at: f"40+0{ALWAYS}", size + at: f"100+0{ALWAYS}"},
+        "More is kept than was planned for, or backups lie on the same disk.",
+        "A full disk stops merges, then inserts.",
+        (("clickhouse-client --query 'SELECT table, formatReadableSize(sum(bytes_on_disk)) FROM "
+         "system.parts WHERE active GROUP BY table ORDER BY sum(bytes_on_disk) DESC'"),
+         "clickhouse-client --query 'SELECT name, free_space FROM system.disks'",
+         "clickhouse-client --query 'SELECT * FROM system.mutations WHERE NOT is_done'"),
+        ("A table is larger than expected: shorten `keep` of the sport's sink.",),
+    )  # fmt: skip
+
+
+def _cluster(fleet: Fleet) -> Iterator[Alert]:
+    spaces = _either([member.namespace for member in fleet.members])
+    ours = f'namespace=~"{spaces}"'
+    wanted, ready = "kube_statefulset_replicas", "kube_statefulset_status_replicas_ready"
+    one = '{namespace="odds-nfl",statefulset="nfl-price"}'
+    yield Alert(
+        "OddspipePodsMissing",
+        f"max by (namespace, statefulset) ({wanted}{{{ours}}} - {ready}{{{ours}}}) > 0",
+        "15m", "ticket",
+        "pods that should be there are not ready",
+        "{{ $labels.statefulset }} in {{ $labels.namespace }} has fewer ready pods than wanted.",
+        {wanted + one: f"4+0{ALWAYS}", ready + one: f"3+0{ALWAYS}"},
+        {wanted + one: f"4+0{ALWAYS}", ready + one: f"4+0{ALWAYS}"},
+        "No node takes them, an image cannot be fetched, or they do not come up.",
+        "The others carry their partitions.",
+        ("kubectl get pods -A -l app.kubernetes.io/part-of=oddspipe -o wide",
+         "kubectl get events -A --sort-by=.lastTimestamp | tail -20",
+         "kubectl get nodes -L oddspipe.io/sport"),
+        ("Pending: the limit of the node group is reached; see `infra.machines`.",),
+    )  # fmt: skip
+    errors = "keda_scaler_detail_errors_total"
+    series = f'{errors}{{namespace="odds-nfl",scaledObject="nfl-price",scaler="kafka"}}'
+    yield Alert(
+        "OddspipeScalerFails",
+        f"sum by (namespace, scaledObject) (increase({errors}{{{ours}}}[10m])) > 3",
+        "5m", "ticket",
+        "KEDA cannot ask a trigger",
+        "Triggers of {{ $labels.scaledObject }} in {{ $labels.namespace }} fail.",
+        {series: f"0+1{ALWAYS}"}, {series: f"2+0{ALWAYS}"},
+        "KEDA cannot reach the brokers or log in; windows of games still hold.",
+        "Pods do not follow a lag; their number stays as it is.",
+        ("kubectl -n keda logs deploy/keda-operator --tail=50",
+         "kubectl get scaledobject -A",
+         "kubectl describe scaledobject -A | grep -A3 Message"),
+        ("A login is refused: see the secret.",),
+    )  # fmt: skip
+    again = "kube_pod_container_status_restarts_total"
+    pod = f'{again}{{namespace="odds-nfl",pod="nfl-price-0",container="price"}}'
+    yield Alert(
+        "OddspipePodRestarts",
+        f"sum by (namespace, pod) (increase({again}{{{ours}}}[30m])) > 3",
+        "0s", "ticket",
+        "a pod is started again and again",
+        "The pod {{ $labels.pod }} of {{ $labels.namespace }} was started again more than thrice.",
+        {pod: f"0+1{ALWAYS}"}, {pod: f"9+0{ALWAYS}"},
+        "The process ends, or its probe finds it hanging.",
+        "Its partitions pause for seconds each time.",
+        ("kubectl get pods -A -l app.kubernetes.io/part-of=oddspipe",
+         "kubectl -n odds-nfl logs nfl-price-0 --previous --tail=50",
+         "kubectl -n odds-nfl describe pod nfl-price-0 | tail -20"),
+        ("`OOMKilled`: see the runbook OddspipeMemory of the sport.",
+         "Exit code 2 or 3: the spec or the deployment is wrong; roll back."),
+    )  # fmt: skip
