@@ -1,5 +1,6 @@
 """Alerts on what serves all sports: brokers, cache, ClickHouse, scalers, pods."""
 
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -80,6 +81,8 @@ def _cases(fleet: Fleet, alert: Alert) -> Iterator[dict[str, Any]]:
         if f"$labels.{label} " in told:
             told = told.replace(f"{{{{ $labels.{label} }}}}", value)
             extra[label] = value
+    if task := re.search(r'max by \(task\) \(\w+{task="([\w-]+)"', alert.expr):
+        extra["task"] = task[1]
     fired = {
         "exp_labels": {**rule["labels"], **extra},
         "exp_annotations": {**rule["annotations"], "description": told},
@@ -107,7 +110,7 @@ _LABELS: Final = {
 
 def alerts_of_platform(fleet: Fleet) -> list[Alert]:
     """Return the alerts, in the order in which a person should see to them."""
-    return [*_brokers(fleet), *_caches(), *_stores(), *_cluster(fleet)]
+    return [*_brokers(fleet), *_caches(), *_stores(), *_jobs(), *_cluster(fleet)]
 
 
 def _either(words: list[str]) -> str:
@@ -231,6 +234,37 @@ def _stores() -> Iterator[Alert]:
          "clickhouse-client --query 'SELECT * FROM system.mutations WHERE NOT is_done'"),
         ("A table is larger than expected: shorten `keep` of the sport's sink.",),
     )  # fmt: skip
+
+
+AGES: Final = {
+    "backup-more": ("OddspipeBackupOld", 9, "the last backup is old", "page"),
+    "export": ("OddspipeArchiveOld", 50, "a day of odds is not in the archive", "ticket"),
+    "drill": ("OddspipeDrillOld", 40 * 24, "no backup was restored for long", "ticket"),
+}
+"""Hours after which a job of ClickHouse should have succeeded again: twice its interval, or so."""
+
+
+def _jobs() -> Iterator[Alert]:
+    metric = "oddspipe_job_success_time_seconds"
+    for task, (name, hours, what, severity) in AGES.items():
+        series = f'{metric}{{task="{task}"}}'
+        limit = hours * 3600
+        yield Alert(
+            name,
+            f"time() - max by (task) ({series}) > {limit} or absent({series})",
+            "15m", severity,
+            what,
+            f"The job {task} has not succeeded for {hours} hours.",
+            {series: f"{-limit}+0{ALWAYS}"}, {series: f"3000+0{ALWAYS}"},
+            "The job fails, or its timer is not there.",
+            "Nothing yet: what is in use is not touched.",
+            (f"systemctl status oddspipe-{task}.timer oddspipe-{task}.service",
+             f"journalctl -u oddspipe-{task}.service -n 50 --no-pager",
+             f"systemctl start oddspipe-{task}.service"),
+            ("`differ` or `other rows`: do not trust the copy; make another and compare again.",
+             "`no backup`: start oddspipe-backup-full.service.",
+             "Access is denied: see the role of the machine, and `backups.xml`."),
+        )  # fmt: skip
 
 
 def _cluster(fleet: Fleet) -> Iterator[Alert]:

@@ -349,7 +349,7 @@ def test_programs_are_shell(environment):
         assert file.stat().st_mode & 0o111
         code, words = told("sh", file, env={"PATH": "/usr/bin:/bin"})
         assert code != 0
-        assert re.search("bootstrap servers|folder of secrets", words)
+        assert re.search("bootstrap servers|folder of secrets|a job", words)
 
 
 # Argo CD.

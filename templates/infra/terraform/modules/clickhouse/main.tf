@@ -57,6 +57,11 @@ data "aws_iam_policy_document" "backups" {
     actions   = ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"]
     resources = ["arn:${data.aws_partition.this.partition}:s3:::${var.bucket}/clickhouse/*"]
   }
+  # A backup takes its own lock away when it is whole; nothing else is deleted from here.
+  statement {
+    actions   = ["s3:DeleteObject"]
+    resources = ["arn:${data.aws_partition.this.partition}:s3:::${var.bucket}/clickhouse/*/.lock"]
+  }
   statement {
     actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
     resources = [var.bucket_key_arn]
