@@ -17,7 +17,7 @@ from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from oddspipe.core.adapters.kafka.access import Cluster
 from oddspipe.core.adapters.kafka.client import is_end, said
 from oddspipe.core.adapters.kafka.feed_server import Placed
-from oddspipe.core.adapters.kafka.records import TRANSACTION_MS
+from oddspipe.core.adapters.kafka.records import SAME_BROKERS, TRANSACTION_MS
 from oddspipe.core.adapters.live.source import LiveSource
 from oddspipe.core.batch.batch import Payloads
 from oddspipe.core.clock import Clock
@@ -292,6 +292,7 @@ class Ingest:
             "transactional.id": self._name,
             "transaction.timeout.ms": TRANSACTION_MS,
             "message.timeout.ms": TRANSACTION_MS,
+            **SAME_BROKERS,
             "linger.ms": 2,
             "compression.type": "lz4",
             "delivery.report.only.error": True,

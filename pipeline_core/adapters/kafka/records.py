@@ -23,6 +23,14 @@ CHUNK_BYTES = 900_000
 """A snapshot is written in pieces below the broker's 1 MB a record."""
 QUEUED_KB = 32_768
 """What may wait in the client before it is pulled: 0.4 s of 79-byte events at 1 M/s."""
+SAME_BROKERS: Mapping[str, str] = {"metadata.recovery.strategy": "none"}
+"""When no broker can be reached, a producer of transactions keeps the ones that it knows.
+
+The default forgets them and asks the first addresses again. A call that sends offsets then waits
+for the forgotten group coordinator for ever, past its timeout (librdkafka #5511, #5456): one cut
+of every connection would stop a worker for good. A producer that fails is made anew anyway, and
+asks the first addresses then.
+"""
 _CHUNK = struct.Struct("<qII")
 
 
@@ -118,6 +126,7 @@ def producer_settings(worker: Worker) -> dict[str, Any]:
         "transactional.id": worker.name,
         "transaction.timeout.ms": TRANSACTION_MS,
         "message.timeout.ms": TRANSACTION_MS,
+        **SAME_BROKERS,
         "linger.ms": 5,
         "batch.size": 1_000_000,
         "compression.type": "lz4",
