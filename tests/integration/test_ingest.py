@@ -85,11 +85,11 @@ class Sport:
 
 
 @contextmanager
-def pushing(sport, *, duration=8, rate=600):
-    """Be the provider of a WebSocket feed; yields its server."""
+def pushing(sport, *, duration=8, rate=600, stopped=None):
+    """Be the provider of a WebSocket feed; yields its server, and what makes its messages."""
     plan = sport.plan
     server = push_server_of(plan, SystemClock())
-    stopped = threading.Event()
+    stopped = stopped or threading.Event()
     source = source_of(plan, Input(games=3, rate=rate, duration_s=duration), 1.0)
     server.start()
     maker = threading.Thread(target=server.make, args=(source, stopped.is_set))

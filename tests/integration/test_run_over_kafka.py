@@ -31,7 +31,7 @@ class Sport:
     """A sport of its own on the broker of the session, and the commands about it."""
 
     def __init__(self, folder: Path, name: str, brokers: str, **environ: str) -> None:
-        self.folder, self.name = folder, name
+        self.folder, self.name, self.brokers = folder, name, brokers
         (folder / "spec.yaml").write_text(SPEC.replace("SPORT", name))
         (folder / "platform.yaml").write_text(PLATFORM)
         self.environ = {**os.environ, "ODDSPIPE_KAFKA": brokers, **environ}
