@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -141,6 +142,19 @@ def test_a_killed_writer_leaves_whole_inserts_and_is_caught_up(tmp_path: Path) -
         assert query(tmp_path, sql)[1] == [(1000 * each, 1000, 999)]
 
 
+@pytest.mark.proves("loss", "clickhouse")
+def test_a_block_ends_where_a_message_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("oddspipe.core.adapters.clickhouse.client.BLOCK_ROWS", 3)
+    blocks: list[list[int]] = []
+    sink = ClickHouse(lambda: open_embedded(Path("unused")), stored=STORED)
+    sink._next = {"events": 10, "tracking_by_second": 10, "odds_history": 0}
+    monkeypatch.setattr(sink, "_send", lambda _, rows: blocks.append(rows["number"].to_list()))
+
+    sink.write(output(0, 4))
+
+    assert blocks == [[0, 0], [1, 1], [2, 2], [3, 3]]
+
+
 @pytest.mark.proves("told", "clickhouse")
 def test_a_store_that_a_run_has_open_is_refused_to_others(tmp_path: Path) -> None:
     sink = history(tmp_path)
@@ -191,6 +205,26 @@ def test_older_odds_never_replace_newer_ones(short: Path) -> None:
         "BUF_KC": 20,
         "DAL_NYG": 20,
     }
+
+
+@pytest.mark.proves("order", "redis")
+def test_redis_remembers_a_game_for_longer_than_its_odds(short: Path) -> None:
+    sink = redis_in(short)
+    sink.open()
+    sink.write(output(0, 20))
+    other = redis_in(short)
+    other._client = connect(socket=EmbeddedRedis(short).socket)
+    ends = time.monotonic() + 20
+    while read_current(other._client, "nfl") and time.monotonic() < ends:
+        time.sleep(0.02)
+
+    # The odds have run out; older ones that come late must not take their place.
+    other.write(output(0, 10))
+
+    seen = read_current(other._client, "nfl")
+    other._client.close()
+    sink.close()
+    assert seen == {}
 
 
 @pytest.mark.proves("kill", "redis")

@@ -264,6 +264,18 @@ def test_a_feed_that_lost_what_the_state_was_made_of_is_refused(
         runner.run(StopSwitch(), idle_us=500_000)
 
 
+@pytest.mark.proves("told", "kafka")
+def test_a_snapshot_of_another_plan_is_refused(brokers: str, sport: Topics, feed: Feed) -> None:
+    write(brokers, sport, [part[:50] for part in feed], 0)
+    worker = Worker(Cluster(brokers), sport.odds, 0)
+    runner_of(KafkaLog(worker, sport), sport).run(StopSwitch(), idle_us=500_000)
+    changed = runner_of(KafkaLog(worker, sport), sport)
+    changed._logic = "another"
+
+    with pytest.raises(StateError, match="its snapshot is of another plan"):
+        changed.run(StopSwitch(), idle_us=500_000)
+
+
 class Failing:
     """A log around the real one whose commit fails now and then, before or after it was made."""
 

@@ -209,3 +209,19 @@ def test_a_used_folder_asks_for_resume_or_fresh(whole, recorded, tmp_path) -> No
     assert "--resume" in done.stderr
     assert "--fresh" in done.stderr
     assert anew["odds_sha256"] == whole[0]["odds_sha256"]
+
+
+@pytest.mark.proves("told", "recorded")
+def test_a_second_signal_ends_at_once() -> None:
+    code = (
+        "import os; from oddspipe.core.runtime.drain import StopSwitch\n"
+        "stop = StopSwitch(); stop.install(); stop.on_second = lambda: print('left', flush=True)\n"
+        "os.kill(os.getpid(), 15); assert stop.reason == 'SIGTERM'\n"
+        "os.kill(os.getpid(), 2); print('still here', flush=True)\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert (done.returncode, done.stdout) == (130, "left\n")

@@ -11,6 +11,7 @@ from tests.run_cases import PLAN, noisy_feed
 from oddspipe.core.adapters.partner_messages import Origin, messages
 from oddspipe.core.batch.batch import Payloads
 from oddspipe.core.clock import SystemClock
+from oddspipe.core.errors import RetryableError
 from oddspipe.core.names import Guarantee
 from oddspipe.core.runtime.chain import PartitionChain
 
@@ -90,3 +91,43 @@ def test_an_end_that_comes_along_with_the_last_records_is_reached(brokers, new_t
 
     assert publisher.trouble == ""
     assert held > 0
+
+
+class TakingSink(HeldSink):
+    """Keeps the numbers of what it takes; refuses everything while it is told to."""
+
+    def __init__(self, *, refuses: bool = False) -> None:
+        super().__init__()
+        self.refuses, self.got = refuses, []
+
+    def write(self, output) -> None:
+        if self.refuses:
+            raise RetryableError("away")
+        self.got += output.odds.number.tolist()
+
+
+@pytest.mark.proves("loss", "redis")
+@pytest.mark.proves("twice", "redis")
+def test_a_sink_gets_later_what_it_did_not_take_and_nothing_again(brokers, new_topic):
+    topic, written = new_topic(), odds_messages()
+    worker, clock = Worker(Cluster(brokers), topic, 0), SystemClock()
+    producer = ck.Producer({"bootstrap.servers": brokers})
+
+    def published(lines, sink, holds):
+        for line in lines:
+            producer.produce(topic, line)
+        assert producer.flush(20) == 0
+        publisher = Publisher(sink, topic, worker, clock)
+        publisher.start()
+        try:
+            assert until(lambda: holds(publisher), 40), publisher.trouble
+        finally:
+            publisher.stop(20)
+
+    published(written[:4], TakingSink(refuses=True), lambda one: one.trouble == "away")
+    second, third = TakingSink(), TakingSink()
+    published([], second, lambda one: one.written >= 4)
+    published(written[4:6], third, lambda one: one.written >= 2)
+
+    assert second.got == [0, 1, 2, 3]
+    assert third.got == [4, 5]

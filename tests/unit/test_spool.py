@@ -1,5 +1,6 @@
 """What was received, on disk: read again from anywhere, whole after a kill, within its room."""
 
+import os
 import threading
 
 import pytest
@@ -102,6 +103,20 @@ def test_damage_before_the_end_is_told_and_nothing_is_cut_off(tmp_path, byte):
     with pytest.raises(RunError, match="damaged at byte 0"):
         Spool(tmp_path, ROOM)
     assert file.read_bytes() == whole
+
+
+@pytest.mark.proves("loss", "websocket", "pubsub")
+def test_what_is_appended_is_on_the_disk_before_it_counts(tmp_path, monkeypatch):
+    spool, seen = opened(tmp_path), []
+    monkeypatch.setattr(
+        "os.fdatasync", lambda handle: seen.append((os.fstat(handle).st_size, spool.end))
+    )
+
+    spool.append([b"message"], 1, b"cursor")
+
+    (file,) = tmp_path.glob("*.spool")
+    assert seen == [(file.stat().st_size, 0)]
+    assert spool.end == 1
 
 
 def test_nothing_is_appended_behind_half_a_batch(tmp_path, monkeypatch):
