@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 STUBS = $(BIN)/stubtest --concise --allowlist tests/typing/stubtest.txt $(patsubst ext/%.pyx,oddspipe.ext.%,$(wildcard ext/_*.pyx))
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check pure debug bench chaos bench-kafka backtest docs matrix build clean
+.PHONY: help setup run test check pure debug bench chaos mutants bench-kafka backtest docs matrix build clean
 
 help: ## List the tasks.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ bench: .venv/dev ## Measure every bench_*.py; tables go to benchmarks/results to
 
 chaos: .venv/dev ## Kill and freeze at random for MINUTES=5 with SEED=1, then verify that nothing is lost.
 	$(BIN)/python benchmarks/chaos.py --minutes $(or $(MINUTES),5) --seed $(or $(SEED),1)
+
+mutants: .venv/dev ## Break our own loop on purpose, edit by edit, and see that a test catches each; ONLY=NAME.
+	$(BIN)/python benchmarks/mutants.py $(ONLY)
 
 bench-kafka: .venv/dev ## Measure a worker over a real broker against a hand-written loop.
 	@mkdir -p benchmarks/results

@@ -7,6 +7,10 @@ import pytest
 
 # No test is judged by time: a busy machine would make it fail.
 hypothesis.settings.register_profile("oddspipe", deadline=None)
+# For benchmarks/mutants.py: that a test fails is all that is asked, not the smallest example.
+hypothesis.settings.register_profile(
+    "mutants", deadline=None, phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate]
+)
 hypothesis.settings.load_profile("oddspipe")
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from oddspipe.core.adapters.kafka.published import output_of
 from oddspipe.core.clock import ManualClock, SystemClock
+from oddspipe.core.errors import RetryableError
 from oddspipe.core.names import Guarantee
 from oddspipe.core.runtime.drain import StopSwitch
 from oddspipe.core.runtime.lane import Lane, Parcel
@@ -54,6 +55,33 @@ def test_a_lane_gives_what_waits_in_order():
     assert lane.join(10)
     assert sink.got == [1, 2, 3, 4, 5]
     assert lane.acknowledged == 5
+
+
+class Refusing(Even):
+    """Takes each output only when it is given for the second time."""
+
+    refused = 0
+
+    def write(self, output):
+        if self.refused < output.position:
+            self.refused = output.position
+            raise RetryableError("no room")
+        super().write(output)
+
+
+def test_what_a_sink_refuses_is_given_again_before_what_comes_after(monkeypatch):
+    monkeypatch.setattr("oddspipe.core.runtime.lane.FIRST_PAUSE_S", 0.001)
+    sink = Refusing()
+    lane = Lane(sink, clock=SystemClock())
+    for position in (1, 2, 3):
+        lane.put(parcel(position))
+
+    lane.start(0)
+    lane.finish()
+
+    assert lane.join(10)
+    assert sink.got == [1, 2, 3]
+    assert (lane.acknowledged, lane.retries, lane.trouble) == (3, 3, "")
 
 
 def test_what_a_sink_does_not_want_is_not_acknowledged_before_what_waits():

@@ -5,15 +5,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.plan_cases import plan
-from tests.run_cases import FeedSource, noisy_feed, run_once
+from tests.run_cases import FeedSource, KilledError, noisy_feed, run_once
 
 from oddspipe.core.adapters.dead_letters import DeadLetters
+from oddspipe.core.adapters.state_folder import StateFolder
 from oddspipe.core.assemble import Input, Settings, assemble
 from oddspipe.core.batch.batch import Payloads
 from oddspipe.core.errors import RetryableError, RunError
 from oddspipe.core.runtime.books import assert_balanced
 from oddspipe.core.runtime.drain import StopSwitch
 from oddspipe.core.runtime.feed import Bounds, Feed
+from oddspipe.core.runtime.lane import Lane
 from oddspipe.core.runtime.meter import Arrivals, Histogram, Rate
 from oddspipe.core.stages.protocol import Account
 
@@ -112,6 +114,31 @@ def test_a_stop_drains_what_was_read_and_saves_it(tmp_path: Path) -> None:
     assert stopped.progress.committed == len(feed)
     assert resumed.progress.first_position == len(feed)
     assert resumed.digest.hexdigest() == stopped.digest.hexdigest()
+
+
+@pytest.mark.proves("loss", "recorded")
+@pytest.mark.proves("twice", "recorded")
+def test_a_run_that_goes_on_hands_out_what_comes_after_what_sinks_have(tmp_path, monkeypatch):
+    feed, handed = noisy_feed(2), []
+    put = Lane.put
+
+    def noted(self, parcel):
+        if self.sink.name == "dead_letters":
+            handed.append(parcel.output.position)
+        put(self, parcel)
+
+    monkeypatch.setattr(Lane, "put", noted)
+    one_by_one = {"step_rows": 1, "interval_us": 10**12}  # and no snapshot: all is read again
+    with pytest.raises(KilledError):
+        run_once(tmp_path, FeedSource(feed, [1]), kill=(0, 30, True), **one_by_one)
+    committed = StateFolder(tmp_path / "state").committed()
+    handed.clear()
+
+    again = run_once(tmp_path, FeedSource(feed, [1]), **one_by_one)
+
+    assert again.progress.first_position == 0
+    assert 0 < committed < 40
+    assert handed == list(range(committed + 1, len(feed) + 1))
 
 
 def test_a_sink_that_may_recover_is_asked_again(tmp_path: Path, monkeypatch) -> None:
