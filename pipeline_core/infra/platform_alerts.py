@@ -140,12 +140,18 @@ def _brokers(fleet: Fleet) -> Iterator[Alert]:
         ("A broker is not listed: it is down; the provider's console says whether it comes back.",
          "A disk is full: raise `volume_gib` of the component kafka."),
     )  # fmt: skip
-    groups = _either([f"clickhouse.{member.sport}" for member in fleet.members])
+    histories = [
+        (f"{member.group}.{sink.name}", member.topics.odds)
+        for member in fleet.members
+        for sink in member.plan.published
+        if sink.kind == "clickhouse"
+    ]
+    if not histories:
+        return
+    groups, (group, topic) = _either([name for name, _ in histories]), histories[0]
     at_once = max(member.plan.load.games_at_once for member in fleet.members)
     allowed = at_once * BOARDS_A_GAME * BEHIND_S
-    lag = (
-        'kafka_consumergroup_lag{consumergroup="clickhouse.nfl",topic="nfl.odds.v1",partition="0"}'
-    )
+    lag = f'kafka_consumergroup_lag{{consumergroup="{group}",topic="{topic}",partition="0"}}'
     yield Alert(
         "OddspipeHistoryBehind",
         f'sum by (consumergroup) (kafka_consumergroup_lag{{consumergroup=~"{groups}"}} > 0) '
@@ -154,14 +160,14 @@ def _brokers(fleet: Fleet) -> Iterator[Alert]:
         "ClickHouse does not follow the odds topic",
         "{{ $labels.consumergroup }} is behind by more than is made in five minutes.",
         {lag: f"{2 * allowed}+0{ALWAYS}"}, {lag: f"{allowed // 2}+0{ALWAYS}"},
-        "The tables that read the odds topic have stopped, or are slower than odds are made.",
+        "What writes the history has stopped, or is slower than odds are made.",
         "Analysts see old odds. Nothing is lost while the topic keeps them.",
         ((f"kafka-consumer-groups.sh --bootstrap-server {servers} "
-         "--command-config client.properties --describe --group clickhouse.nfl"),
-         "clickhouse-client --query 'SELECT table, exceptions.text FROM system.kafka_consumers'",
+         f"--command-config client.properties --describe --group {group}"),
+         "kubectl get pods -A -l app.kubernetes.io/component=publish",
          "clickhouse-client --query 'SELECT * FROM system.merges FORMAT Vertical'"),
-        ("An exception names a column: the view is older than the messages; apply the tables.",
-         "The group has no member: the server is down or cannot log in to the brokers."),
+        ("A column is missing: the tables are older than the messages; apply them.",
+         "The group has no member: publishers are down; their log says why."),
     )  # fmt: skip
 
 

@@ -27,8 +27,8 @@ TIMES: Final = {
 def store_jobs_of(fleet: Fleet) -> Iterator[Artefact]:
     """Yield the jobs' statements, the program that runs them on a server, and their timers."""
     made = {
-        "backup-full.sql": [backup_of(fleet)],
-        "backup-more.sql": [f"{backup_of(fleet)}\nSETTINGS base_backup = Disk('{DISK}', {_BASE})"],
+        "backup-full.sql": [backup_of()],
+        "backup-more.sql": [f"{backup_of()}\nSETTINGS base_backup = Disk('{DISK}', {_BASE})"],
         "drill.sql": drill_of(fleet),
         "export.sql": [one for member in fleet.members for one in export_of(member)],
     }
@@ -50,19 +50,9 @@ _BASE: Final = "{base:String}"
 _DAY: Final = "{day:Date}"
 
 
-def backup_of(fleet: Fleet) -> str:
-    """Return the statement that backs everything up but what reads the odds topic.
-
-    Restored aside, such a table would take messages away from the one that is in use.
-    """
-    reads = [
-        f"{DATABASE}.{table(member.sport, what)}"
-        for member in fleet.members
-        for what in ("odds_from_topic", "odds_queue")
-    ]
-    return (
-        f"BACKUP DATABASE {DATABASE} EXCEPT TABLES {', '.join(reads)}\nTO Disk('{DISK}', {_NAME})"
-    )
+def backup_of() -> str:
+    """Return the statement that backs everything up."""
+    return f"BACKUP DATABASE {DATABASE}\nTO Disk('{DISK}', {_NAME})"
 
 
 def drill_of(fleet: Fleet) -> list[str]:
@@ -79,7 +69,7 @@ def drill_of(fleet: Fleet) -> list[str]:
         name = table(member.sport, HISTORY)
         when = "event_time >= {since:Date} AND event_time < {before:Date}"
         rows = "SELECT (count(), groupBitXor(cityHash64(*))) FROM"
-        pair = [f"({rows} {db}.{name} FINAL WHERE {when})" for db in (DATABASE, DRILL)]
+        pair = [f"({rows} {db}.{name} WHERE {when})" for db in (DATABASE, DRILL)]
         made.append(
             f"SELECT throwIf({pair[0]}\n  != {pair[1]},\n  '{name}: the restored rows differ')"
         )
@@ -93,7 +83,7 @@ def export_of(member: Member) -> list[str]:
     """
     name = table(member.sport, HISTORY)
     file = f"concat('parquet/{name}/', toString({_DAY}), '.parquet')"
-    rows = f"{DATABASE}.{name} FINAL WHERE toDate(event_time, 'UTC') = {_DAY}"
+    rows = f"{DATABASE}.{name} WHERE toDate(event_time, 'UTC') = {_DAY}"
     place = f"s3(archive, filename = {file}, format = 'Parquet')"
     write = f"INSERT INTO FUNCTION {place}\nSELECT * FROM {rows}"
     counts = f"(SELECT count() FROM {place})\n  != (SELECT count() FROM {rows})"  # noqa: S608 - ours
