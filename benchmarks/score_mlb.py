@@ -12,10 +12,12 @@ from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-from benchmarks.fit_mlb import fit, load
 
 from oddspipe.core.api import GameStates, Pmf
-from oddspipe.plugins.mlb import MlbModel, MlbParameters
+from oddspipe.core.fitting.seasons import seasons_of
+from oddspipe.core.plan.load import plan_for
+from oddspipe.plugins.mlb import MlbModel
+from oddspipe.plugins.mlb_fit import MlbFitting
 from oddspipe.plugins.mlb_rating import rated
 
 SEASONS = (2015, 2016)
@@ -65,17 +67,8 @@ def closing(data: Path) -> pl.DataFrame:
 
 
 def states(rows: pl.DataFrame, prior: tuple[str, ...]) -> dict[str, np.ndarray]:
-    named = {
-        "period": "inning", "outs": "outs_before", "bases": "bases_before",
-        "home_score": "home_score_before", "away_score": "away_score_before",
-        "sched_innings": "sched_innings", **{name: name for name in prior},
-    }  # fmt: skip
-    columns = {name: np.full(rows.height, np.nan) for name in MlbModel.inputs}
-    for name, source in named.items():
-        columns[name] = rows[source].cast(pl.Float64).fill_null(np.nan).to_numpy()
-    columns["half"] = (rows["half"] == "bottom").cast(pl.Float64).to_numpy()
-    columns["extra_runner"] = (rows["season"] >= 2020).cast(pl.Float64).to_numpy()
-    return columns
+    known = {name: rows[name].cast(pl.Float64).fill_null(np.nan).to_numpy() for name in prior}
+    return {**MlbFitting().states(rows).columns, **known}
 
 
 def above(pmf: Pmf, line: np.ndarray) -> np.ndarray:
@@ -165,14 +158,17 @@ def show(name: str, made: Forecasts) -> None:
 
 def held_out(data: Path) -> dict[str, Forecasts]:
     """Return the forecasts of both seasons by each prior, each season by a fit on the other."""
-    events = {season: load([data / "mlb" / f"pbp_{season}.parquet"]) for season in SEASONS}
-    fitted = {season: fit(rows) for season, rows in events.items()}
+    fitting, plan = MlbFitting(), plan_for("mlb")
+    events = {
+        season: fitting.ready(seasons_of(plan, data, [season], fitting.columns).rows)
+        for season in SEASONS
+    }
+    fitted = {season: fitting.fit(rows) for season, rows in events.items()}
     games = pl.read_parquet(data / "mlb" / "games.parquet").filter(pl.col("season").is_in(SEASONS))
     known = rated(games).join(closing(data), on="game_id", how="left")
     made: dict[str, list[Forecasts]] = {name: [] for name in PRIORS}
     for season, other in zip(SEASONS, SEASONS[::-1], strict=True):
-        usual = {name: fitted[other][name] for name in ("home_chance", "total")}
-        model = MlbModel(MlbParameters(extra_runner=False, **usual), fitted[other])
+        model = fitting.model(fitted[other])
         rows = (
             events[season]
             .filter(pl.col("home_final") != pl.col("away_final"))

@@ -14,7 +14,7 @@ from oddspipe.core.errors import OddspipeError
 
 COMMANDS = (
     "spec", "test", "plan", "schema", "run", "up", "backtest", "feed", "verify", "odds",
-    "dlq", "list", "plugin", "new", "services", "render_infra",
+    "dlq", "list", "plugin", "model", "new", "services", "render_infra",
     "schedule",
 )  # fmt: skip
 """Modules of `oddspipe.cli`, in the order of the help; each has `register(app)`."""

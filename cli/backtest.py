@@ -101,7 +101,7 @@ def backtest(  # noqa: PLR0913 - one parameter an option
     for path in (predictions, html, report):
         if path is not None and not path.absolute().parent.is_dir():
             raise UsageError(f"the folder of {path} does not exist")
-    years = _years(seasons)
+    years = years_of(seasons)
     plan = plan_of(sport, spec, None, "local")
     from oddspipe.core.backtest.page import drawing, page_of  # noqa: PLC0415 - `--help` is quick
     from oddspipe.core.backtest.report import (  # noqa: PLC0415 - as above
@@ -129,10 +129,10 @@ def backtest(  # noqa: PLR0913 - one parameter an option
     _show(made, seconds)
 
 
-def _years(text: str | None) -> tuple[int, ...]:
+def years_of(text: str | None, option: str = "--seasons") -> tuple[int, ...]:
     """Read `2019-2021,2023`.
 
-    >>> _years("2019-2021,2023")
+    >>> years_of("2019-2021,2023")
     (2019, 2020, 2021, 2023)
     """
     if text is None:
@@ -142,11 +142,11 @@ def _years(text: str | None) -> tuple[int, ...]:
         first, dash, last = part.strip().partition("-")
         if not first.isdecimal() or (dash and not last.isdecimal()):
             raise UsageError(
-                f"--seasons {text!r}: {part.strip()!r} is no year", hint="Write 2019-2021,2023."
+                f"{option} {text!r}: {part.strip()!r} is no year", hint="Write 2019-2021,2023."
             )
         begin, end = int(first), int(last) if dash else int(first)
         if end < begin or end - begin > 200:
-            raise UsageError(f"--seasons {text!r}: {part.strip()!r} runs backwards or too far")
+            raise UsageError(f"{option} {text!r}: {part.strip()!r} runs backwards or too far")
         years += range(begin, end + 1)
     return tuple(dict.fromkeys(years))
 

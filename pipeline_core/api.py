@@ -2,9 +2,10 @@
 
 from oddspipe.core.batch.batch import Batch, Payloads
 from oddspipe.core.batch.rejects import Reason, Rejects
-from oddspipe.core.errors import OddsError, PluginError, RetryableError, RunError
+from oddspipe.core.errors import OddsError, PluginError, RetryableError, RunError, UsageError
 from oddspipe.core.joint import JointGrid, KeyNumbers, NormalScores, Overtime
 from oddspipe.core.names import Guarantee, Kind, Market, Side, Status
+from oddspipe.core.ports.fitting import Ends, Fitting, Rater
 from oddspipe.core.ports.model import GameStates, OddsModel, Pmf, ScoreDistribution
 from oddspipe.core.ports.output import Odds, Output, Rollups
 from oddspipe.core.ports.sink import Sink, SinkPlace
@@ -15,6 +16,8 @@ from oddspipe.ext.normal import sf as normal_sf
 
 __all__ = [
     "Batch",
+    "Ends",
+    "Fitting",
     "GameStates",
     "Guarantee",
     "JointGrid",
@@ -30,6 +33,7 @@ __all__ = [
     "Payloads",
     "PluginError",
     "Pmf",
+    "Rater",
     "Reason",
     "Rejects",
     "RetryableError",
@@ -41,6 +45,7 @@ __all__ = [
     "SinkPlace",
     "Source",
     "Status",
+    "UsageError",
     "blend",
     "chase",
     "normal_cdf",

@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 
-def replace_whole(file: Path, text: str, mode: int = 0o644) -> None:
+def replace_whole(file: Path, content: str | bytes, mode: int = 0o644) -> None:
     """Write a file in one go, its folder too: a reader sees the old one or the new one.
 
     Raises:
@@ -14,8 +14,8 @@ def replace_whole(file: Path, text: str, mode: int = 0o644) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as new:
-            new.write(text)
+        with os.fdopen(handle, "wb") as new:
+            new.write(content.encode() if isinstance(content, str) else content)
         Path(name).chmod(mode)
         Path(name).replace(file)
     finally:

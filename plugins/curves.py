@@ -51,12 +51,18 @@ class Sum:
         return total
 
 
-def fitted(name: str) -> Mapping[str, Any]:
-    """Return a document of parameters that lies beside the models."""
-    document: Mapping[str, Any] = json.loads(
+def document(name: str) -> Mapping[str, Any]:
+    """Return what `oddspipe model fit` wrote beside the models: `provenance`, `parameters`."""
+    made: Mapping[str, Any] = json.loads(
         files("oddspipe.plugins").joinpath(name).read_text("utf-8")
     )
-    return document
+    return made
+
+
+def fitted(name: str) -> Mapping[str, Any]:
+    """Return the parameters of a document that lies beside the models."""
+    parameters: Mapping[str, Any] = document(name)["parameters"]
+    return parameters
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,8 @@ Sources: Lindsey (1961, 1963); Bukiet, Harold and Palacios (1997), A Markov chai
 baseball, Operations Research 45:14; Woolner (2005-06) for win expectancy by run environment.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,8 +18,9 @@ import polars as pl
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from oddspipe.core.api import GameStates, ScoreDistribution, blend
+from oddspipe.core.api import Fitting, GameStates, ScoreDistribution, blend
 from oddspipe.plugins import mlb_prior, mlb_rating
+from oddspipe.plugins.curves import fitted
 from oddspipe.plugins.mlb_halves import (
     ENTRIES,
     INNINGS,
@@ -105,6 +104,7 @@ class MlbModel:
     """Price MLB games from inning, outs, bases, score and what was known before."""
 
     version: ClassVar[str] = "2"
+    rate_version: ClassVar[str] = mlb_rating.VERSION
     scopes: ClassVar[tuple[str, ...]] = ("game", "first_five")
     inputs: ClassVar[tuple[str, ...]] = (
         "period",
@@ -125,17 +125,15 @@ class MlbModel:
     )
     Parameters: ClassVar[type[BaseModel]] = MlbParameters
 
-    def __init__(self, parameters: BaseModel, fitted: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, parameters: BaseModel, made: Mapping[str, Any] | None = None) -> None:
         """Build every table once; nothing is rebuilt when a prior moves.
 
         Args:
             parameters: Instance of `MlbParameters`.
-            fitted: What `benchmarks/fit_mlb.py` writes; the one that is shipped if left out.
+            made: `parameters` of `mlb_fitted.json`; those that are shipped if left out.
         """
         at = MlbParameters.model_validate(parameters.model_dump())
-        document = fitted or json.loads(
-            files("oddspipe.plugins").joinpath("mlb_fitted.json").read_text("utf-8")
-        )
+        document = made or fitted("mlb_fitted.json")
         self._extra_runner = at.extra_runner
         self._away, self._home = (
             make_side(document["transitions"][half], document["inning_tilts"][half])
@@ -151,6 +149,13 @@ class MlbModel:
             at.home_chance,
             at.total,
         )
+
+    @staticmethod
+    def fitting() -> Fitting:
+        """Return what fits it to recorded seasons."""
+        from oddspipe.plugins.mlb_fit import MlbFitting  # noqa: PLC0415 - a run fits nothing
+
+        return MlbFitting()
 
     @staticmethod
     def rate(games: pl.DataFrame) -> pl.DataFrame:

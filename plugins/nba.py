@@ -16,7 +16,14 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from oddspipe.core.api import GameStates, NormalScores, Overtime, ScoreDistribution, normal_cdf
+from oddspipe.core.api import (
+    Fitting,
+    GameStates,
+    NormalScores,
+    Overtime,
+    ScoreDistribution,
+    normal_cdf,
+)
 from oddspipe.plugins.curves import NEVER, Curve, KeyTables, Reals, Spread, Sum, fitted, known
 from oddspipe.plugins.nba_situation import (
     HALF_PERIODS,
@@ -152,22 +159,26 @@ class NbaModel:
     def __init__(
         self,
         parameters: BaseModel,
-        document: Mapping[str, Any] | None = None,
-        keys: Mapping[str, Any] | None = None,
+        made: Mapping[str, Any] | None = None,
     ) -> None:
         """Take validated parameters, and fitted ones in place of those of the package.
 
         Args:
             parameters: Instance of `NbaParameters`.
-            document: What `nba_fitted.json` holds.
-            keys: What `nba_keys.json` holds; empty: no key numbers.
+            made: `parameters` of `nba_fitted.json`; `keys` may be None there, for no key numbers.
         """
         self._at = NbaParameters.model_validate(parameters.model_dump())
-        made = document or fitted("nba_fitted.json")
-        tables = fitted("nba_keys.json") if keys is None else keys
-        self._keys = KeyTables.of(tables) if tables else None
+        made = made or fitted("nba_fitted.json")
+        self._keys = KeyTables.of(made["keys"]) if made["keys"] else None
         self._game = Scope.of(REGULATION_S, made["game"])
         self._half = Scope.of(HALF_S, made["first_half"])
+
+    @staticmethod
+    def fitting() -> Fitting:
+        """Return what fits it to recorded seasons."""
+        from oddspipe.plugins.nba_fit import NbaFitting  # noqa: PLC0415 - a run fits nothing
+
+        return NbaFitting()
 
     def price(self, states: GameStates) -> Mapping[str, ScoreDistribution]:
         """Return the distributions of scores at the end of each scope, a row a state."""

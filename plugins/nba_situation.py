@@ -1,6 +1,6 @@
 """What an NBA game looks like to the model: features of a state, of a scope of the game.
 
-The fit (`benchmarks/fit_nba.py`) and the price use these same functions.
+The fit (`nba_fit.py`) and the price use these same functions.
 """
 
 from dataclasses import dataclass

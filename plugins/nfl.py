@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from oddspipe.core.api import GameStates, NormalScores, Overtime, ScoreDistribution
+from oddspipe.core.api import Fitting, GameStates, NormalScores, Overtime, ScoreDistribution
 from oddspipe.plugins.curves import NEVER, Curve, KeyTables, Reals, Spread, Sum, fitted, known
 from oddspipe.plugins.nfl_situation import (
     REGULATION_S,
@@ -91,20 +91,17 @@ class NflModel:
     def __init__(
         self,
         parameters: BaseModel,
-        document: Mapping[str, Any] | None = None,
-        keys: Mapping[str, Any] | None = None,
+        made: Mapping[str, Any] | None = None,
     ) -> None:
         """Take validated parameters, and fitted ones in place of those of the package.
 
         Args:
             parameters: Instance of `NflParameters`.
-            document: What `nfl_fitted.json` holds.
-            keys: What `nfl_keys.json` holds; empty: no key numbers.
+            made: `parameters` of `nfl_fitted.json`; `keys` may be None there, for no key numbers.
         """
         self._at = NflParameters.model_validate(parameters.model_dump())
-        made = document or fitted("nfl_fitted.json")
-        tables = fitted("nfl_keys.json") if keys is None else keys
-        self._keys = KeyTables.of(tables) if tables else None
+        made = made or fitted("nfl_fitted.json")
+        self._keys = KeyTables.of(made["keys"]) if made["keys"] else None
         self._worth = DriveWorth.of(made["drive"])
         self._win, self._margin = Sum.of(made["win"]), Sum.of(made["margin"])
         self._total = Sum.of(made["total"])
@@ -112,6 +109,13 @@ class NflModel:
             Curve(np.array(made[of]["knots"]), np.array(made[name]))
             for of, name in (("margin", "margin_sd"), ("total", "total_sd"))
         )
+
+    @staticmethod
+    def fitting() -> Fitting:
+        """Return what fits it to recorded seasons."""
+        from oddspipe.plugins.nfl_fit import NflFitting  # noqa: PLC0415 - a run fits nothing
+
+        return NflFitting()
 
     def price(self, states: GameStates) -> Mapping[str, ScoreDistribution]:
         """Return the distribution of final scores, a row a state."""

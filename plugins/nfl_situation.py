@@ -1,6 +1,6 @@
 """What an NFL game looks like to the model: features of a state, in regulation time.
 
-The fit (`benchmarks/fit_nfl.py`) and the price use these same functions.
+The fit (`nfl_fit.py`) and the price use these same functions.
 """
 
 from collections.abc import Mapping

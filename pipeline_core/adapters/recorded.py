@@ -49,16 +49,18 @@ class Selection:
         """Say whether a game that starts then is of the day and the season."""
         if self.day is not None and local.date().isoformat() != self.day:
             return False
-        if self.season is None:
-            return True
-        # A season that runs over New Year bears the year in which it began.
-        over = schedule.season_from > schedule.season_to
-        return local.year - (over and f"{local:%m-%d}" < schedule.season_from) == self.season
+        return self.season is None or season_of(local, schedule) == self.season
 
     def told(self) -> str:
         """Return the day and the season in words."""
         day = [f"on {self.day}"] if self.day is not None else []
         return " ".join([*day, *([f"in season {self.season}"] if self.season is not None else [])])
+
+
+def season_of(local: dt.datetime, schedule: Schedule) -> int:
+    """Return the season of a day; one that runs over New Year bears the year it began in."""
+    over = schedule.season_from > schedule.season_to
+    return local.year - (over and f"{local:%m-%d}" < schedule.season_from)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,8 +189,7 @@ class RecordedGames:
         wanted = {name: _TYPES[kind] for name, kind in table.columns}
         if not file.exists() or (table.rate and self._rate is None):
             return pl.DataFrame(schema={_KEY: pl.String(), **wanted})
-        scan = pl.scan_parquet(file) if file.suffix == ".parquet" else pl.scan_ndjson(file)
-        frame = _read(file, scan)
+        frame = read_rows(file, _scanned(file))
         if table.rate and self._rate is not None:
             frame = self._rate(frame)
         missing = [name for name in (table.key, *wanted) if name not in frame.columns]
@@ -206,12 +207,12 @@ class RecordedGames:
 
     def _games_of(self, file: Path) -> Iterator[tuple[dt.datetime, Game]]:
         recording = self._recording
-        scan = self._scan(file)
+        scan = scan_of(file, self._uses, "`feed.recording`")
         types = dict(_wide(pl.DataFrame(schema=scan.collect_schema())).schema)
         starts = compiled(recording.starts, types, file)
         elapsed = compiled(recording.elapsed, types, file)
         needed = list(dict.fromkeys([recording.game, *starts.uses, *elapsed.uses]))
-        table = _read(
+        table = read_rows(
             file,
             scan.select(needed)
             .with_columns(*_widened())
@@ -241,26 +242,14 @@ class RecordedGames:
             end_us = start_us + round(length * _SECOND_US) + rows * 3
             yield local, Game(name, file, rows, first, last, start_us, end_us)
 
-    def _scan(self, file: Path) -> pl.LazyFrame:
-        scan = pl.scan_parquet(file) if file.suffix == ".parquet" else pl.scan_ndjson(file)
-        try:
-            there = scan.collect_schema().names()
-        except _UNREADABLE as error:
-            raise _unreadable(file, error) from error
-        missing = [name for name in self._uses if name not in there]
-        if missing:
-            raise RunError(
-                f"{file}: no column {', '.join(map(repr, missing))}",
-                hint=f"`feed.recording` reads it; the file has {', '.join(there)}.",
-            )
-        return scan.select(self._uses)
-
     def _block(self, file: Path, first: int, stop: int) -> _Block:
         """Return a block that has these rows; it is kept for the games that follow."""
         block = self._blocks.pop(file, None)
         if block is None or not block.first <= first < stop <= block.stop:
             rows = max(stop - first, BLOCK_ROWS)
-            frame = _read(file, self._scan(file).slice(first, rows))
+            frame = read_rows(
+                file, scan_of(file, self._uses, "`feed.recording`").slice(first, rows)
+            )
             block = _Block(first, first + frame.height, frame)
         while len(self._blocks) >= _FILES_KEPT:
             self._blocks.pop(next(iter(self._blocks)))
@@ -292,7 +281,35 @@ def compiled(text: str, types: Mapping[str, pl.DataType], file: Path) -> Compile
         raise RunError(f"{file}: {error.message}", hint=error.hint) from error
 
 
-def _read(file: Path, scan: pl.LazyFrame) -> pl.DataFrame:
+def scan_of(file: Path, names: Sequence[str], reader: str) -> pl.LazyFrame:
+    """Return a scan of some columns of a file, for who reads them.
+
+    Raises:
+        RunError: It cannot be read, or lacks a column.
+    """
+    scan = _scanned(file)
+    try:
+        there = scan.collect_schema().names()
+    except _UNREADABLE as error:
+        raise _unreadable(file, error) from error
+    if missing := [name for name in names if name not in there]:
+        raise RunError(
+            f"{file}: no column {', '.join(map(repr, missing))}",
+            hint=f"{reader} reads it; the file has {', '.join(there)}.",
+        )
+    return scan.select(names)
+
+
+def _scanned(file: Path) -> pl.LazyFrame:
+    return pl.scan_parquet(file) if file.suffix == ".parquet" else pl.scan_ndjson(file)
+
+
+def read_rows(file: Path, scan: pl.LazyFrame) -> pl.DataFrame:
+    """Return what a scan of a file gives.
+
+    Raises:
+        RunError: The file cannot be read.
+    """
     try:
         return scan.collect()
     except _UNREADABLE as error:

@@ -7,10 +7,11 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from oddspipe.core.errors import PluginError
+from oddspipe.core.errors import PluginError, UsageError
 from oddspipe.core.names import Guarantee
 
 if TYPE_CHECKING:  # they load NumPy
+    from oddspipe.core.ports.fitting import Fitting, Rater
     from oddspipe.core.ports.model import OddsModel
     from oddspipe.core.ports.sink import SinkPlugin
 
@@ -19,7 +20,11 @@ Group = Literal["models", "sources", "sinks", "sports"]
 
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_HOW_TO = "docs/how-to/write-a-model.md"
 _MODEL_MEMBERS = ("version", "scopes", "inputs", "Parameters", "price")
+_FITTING_MEMBERS = (
+    "columns", "least_games", "credit", "ready", "fit", "model", "states", "ends", "shipped",
+)  # fmt: skip
 _SINK_MEMBERS = ("keeps", "Parameters", "open", "write", "refresh", "close")
 
 
@@ -73,6 +78,53 @@ def load_model(name: str) -> "type[OddsModel]":
         PluginError: As `load`; or it lacks a member of the protocol.
     """
     return cast("type[OddsModel]", _complete("model", name, _MODEL_MEMBERS))
+
+
+def load_fitting(name: str) -> "Fitting":
+    """Return what fits a model to recorded seasons.
+
+    Raises:
+        UsageError: The model offers nothing of the kind.
+        PluginError: As `load_model`; or what it offers lacks a member of the protocol.
+    """
+    offer = getattr(load_model(name), "fitting", None)
+    if offer is None:
+        raise UsageError(
+            f"model {name!r} cannot be fitted: it offers no fit", hint=f"See {_HOW_TO}."
+        )
+    try:
+        made = offer()
+    except Exception as error:  # a guest's import may raise anything
+        raise PluginError(
+            f"the fit of model {name!r} does not load: {type(error).__name__}: {error}",
+            hint="Mend its fitting(), or install what it imports.",
+        ) from error
+    if missing := [member for member in _FITTING_MEMBERS if not hasattr(made, member)]:
+        raise PluginError(
+            f"the fit of model {name!r} lacks {', '.join(missing)}", hint=f"See {_HOW_TO}."
+        )
+    return cast("Fitting", made)
+
+
+def load_rater(name: str) -> "type[Rater]":
+    """Return a model that rates games by those finished before.
+
+    Raises:
+        UsageError: The model rates nothing.
+        PluginError: As `load_model`; or it gives its ratings no version.
+    """
+    model = load_model(name)
+    if not hasattr(model, "rate"):
+        raise UsageError(
+            f"model {name!r} has no ratings: it offers no rate",
+            hint=f"Nothing needs to be made for it; {_HOW_TO} says how a model rates.",
+        )
+    if not isinstance(getattr(model, "rate_version", None), str):
+        raise PluginError(
+            f"model {name!r} does not say which version its ratings are",
+            hint='Its class says rate_version = "1", raised when the ratings change.',
+        )
+    return cast("type[Rater]", model)
 
 
 def load_sink(name: str) -> "type[SinkPlugin]":

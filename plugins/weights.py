@@ -1,4 +1,4 @@
-"""Fit sums of features with curves as weights: least absolute errors, and who wins by a probit."""
+"""Fit sums of features with curves as weights: least absolute errors, and a probit of who wins."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -30,6 +30,7 @@ class Design:
         features: Mapping[str, Reals], left: Reals, knots: Sequence[float],
         fewer: Mapping[str, int] | None = None,
     ) -> "Design":  # fmt: skip
+        """Multiply each feature by the hats of its knots: all, or the first few of them."""
         rows, names = [], []
         for name, value in features.items():
             count = (fewer or {}).get(name, len(knots))
@@ -49,9 +50,11 @@ class Design:
 
 
 def least_squares(matrix: Reals, wanted: Reals, ridge: float, rows: Reals | None = None) -> Reals:
+    """Return weights whose sum is the mean, each row counted as `rows` says."""
     weighted = matrix if rows is None else matrix * rows
     size = len(matrix)
-    return np.linalg.solve(weighted @ matrix.T + ridge * np.eye(size), weighted @ wanted)
+    solved = np.linalg.solve(weighted @ matrix.T + ridge * np.eye(size), weighted @ wanted)
+    return np.asarray(solved, np.float64)
 
 
 def least_absolute(matrix: Reals, wanted: Reals, ridge: float, turns: int = 6) -> Reals:
@@ -84,19 +87,3 @@ def spread_of(left: Reals, off: Reals, knots: Sequence[float]) -> list[float]:
     design = Design.of({"": np.ones(len(left))}, left, knots).matrix
     variance = least_squares(design, off * off, 1.0)
     return [round(math.sqrt(max(value, 0.3)), 4) for value in variance.tolist()]
-
-
-def win_scores(chance: Reals, won: Reals) -> dict[str, float]:
-    """Return Brier score, log loss (clipped at 1e-4) and calibration error by tenths."""
-    clipped = chance.clip(1e-4, 1 - 1e-4)
-    tenth = np.minimum((chance * 10).astype(np.int64), 9)
-    off = [
-        abs(chance[tenth == k].mean() - won[tenth == k].mean()) * (tenth == k).mean()
-        for k in range(10)
-        if (tenth == k).any()
-    ]
-    return {
-        "brier": round(float(np.mean((chance - won) ** 2)), 5),
-        "log_loss": round(float(-np.mean(np.log(np.where(won > 0, clipped, 1 - clipped)))), 5),
-        "ece": round(float(sum(off)), 5),
-    }
