@@ -13,7 +13,7 @@ cdef enum:
 cdef enum:
     PHASE, DUE, DIRTY, LIFE, STALE, OLDEST
     CAUSE_SEQUENCE, CAUSE_KIND, CAUSE_NUMBER, CAUSE_TIME, CAUSE_ROW
-    HEAD, TAIL, ROLLED, META
+    HEAD, TAIL, ROLLED, MOVED, FROZEN, META
 
 cdef enum:
     UNSEEN, LIVE, FINISHED
@@ -28,10 +28,10 @@ cdef enum:
 
 cdef enum:
     CUT_GAME, CUT_ROW, CUT_SEQUENCE, CUT_KIND, CUT_NUMBER, CUT_TIME
-    CUT_AS_OF, CUT_OLDEST, CUT_MODE, CUT_AT_ONCE, CUT_REASON, CUT
+    CUT_AS_OF, CUT_OLDEST, CUT_MODE, CUT_AT_ONCE, CUT_REASON, CUT_FROZEN, CUT
 
 cdef enum:
-    PRICED, SILENT, FINAL
+    PRICED, SILENT, FINAL, STILL
 
 cdef enum:
     ROLL_GAME, ROLL_SECOND, ROLL_COUNT, ROLL
@@ -83,8 +83,10 @@ cdef struct Fold:
     const uint64_t* need
     const uint8_t* like
     const uint8_t* at_once
+    const uint8_t* moves
     int64_t conflate_us
     int64_t stale_after_us
+    int64_t frozen_after_us
     Py_ssize_t value_column
     # state
     int64_t* clock
@@ -395,13 +397,14 @@ cdef void cut(Fold* f, int64_t game, int64_t mode, bint at_once, int64_t reason)
     out[CUT_MODE] = mode
     out[CUT_AT_ONCE] = at_once
     out[CUT_REASON] = reason
+    out[CUT_FROZEN] = meta[FROZEN]
     for k in range(f.columns):
         w.i = f.value[game * f.columns + k]
         if not (f.is_double[k] and f.take[k] != COUNT):
             w.d = NAN if w.i == ABSENT else <double> w.i
         values[k] = w.d
     f.n_cuts += 1
-    if mode == SILENT:
+    if mode == SILENT or mode == STILL:
         return
     meta[DUE] = f.clock[NOW] + f.conflate_us
     meta[DIRTY] = 0
@@ -417,26 +420,26 @@ cdef inline int64_t last_life(Fold* f, int64_t game) noexcept nogil:
     return life if life > f.clock[HEARTBEAT] else f.clock[HEARTBEAT]
 
 
-cdef void silence(Fold* f, int64_t game, Py_ssize_t row) noexcept nogil:
-    """Cut a game that has given no sign of life for too long; a pending price stays pending."""
+cdef void silence(Fold* f, int64_t game, Py_ssize_t row, int what) noexcept nogil:
+    """Cut a game that is stale (1) or frozen (2); a pending price stays pending."""
     cdef int64_t* meta = f.meta + game * META
     cdef int64_t* out = f.cuts + f.n_cuts * CUT
-    cut(f, game, SILENT, False, K_TICK)
+    meta[STALE if what == 1 else FROZEN] = 1
+    cut(f, game, SILENT if what == 1 else STILL, False, K_TICK)
     out[CUT_ROW] = -1
     out[CUT_SEQUENCE] = 0
     out[CUT_KIND] = K_TICK
     out[CUT_NUMBER] = f.clock[NEXT_NUMBER]
     out[CUT_TIME] = word(f, EVENT_TIME, row) if f.present[row] >> EVENT_TIME & 1 else 0
     out[CUT_OLDEST] = f.clock[NOW]
-    meta[STALE] = 1
 
 
 cdef void wake(Fold* f, Py_ssize_t row) noexcept nogil:
-    """Cut what is due, then what has gone stale, each by time and game number."""
+    """Cut what is due, then what is stale, then what is frozen, by time and game number."""
     cdef int64_t now = f.clock[NOW], at, best_at, game, best
     cdef Py_ssize_t j
     cdef int pass_
-    for pass_ in range(2):
+    for pass_ in range(3):
         while True:
             best = -1
             best_at = NEVER
@@ -451,10 +454,10 @@ cdef void wake(Fold* f, Py_ssize_t row) noexcept nogil:
             if pass_ == 0:
                 cut(f, best, PRICED, False, f.like[f.meta[best * META + CAUSE_KIND]])
             else:
-                silence(f, best, row)
+                silence(f, best, row, pass_)
     best_at = NEVER
     for j in range(f.clock[ACTIVE]):
-        for pass_ in range(2):
+        for pass_ in range(3):
             at = wake_time(f, f.active[j], pass_)
             if at < best_at:
                 best_at = at
@@ -462,10 +465,12 @@ cdef void wake(Fold* f, Py_ssize_t row) noexcept nogil:
 
 
 cdef inline int64_t wake_time(Fold* f, int64_t game, int what) noexcept nogil:
-    """Return when a game is due (0) or goes stale (1)."""
+    """Return when a game is due (0), goes stale (1) or is frozen (2)."""
     cdef int64_t* meta = f.meta + game * META
     if what == 0:
         return meta[DUE] if meta[DIRTY] else NEVER
+    if what == 2:
+        return meta[MOVED] + f.frozen_after_us if meta[MOVED] and not meta[FROZEN] else NEVER
     return NEVER if meta[STALE] else last_life(f, game) + f.stale_after_us
 
 
@@ -606,7 +611,13 @@ cdef inline void close_row(Fold* f, int64_t game, Py_ssize_t kind, Py_ssize_t ro
     cdef int like = f.like[kind]
     cdef bint at_once = amended or f.at_once[kind] or like == K_GAME_END
     cdef bint now_due = at_once or f.clock[NOW] >= meta[DUE]
-    cdef int64_t ingest
+    cdef int64_t ingest, frozen_at
+    if changed and f.moves[kind]:
+        meta[MOVED] = f.clock[NOW]
+        meta[FROZEN] = 0
+        frozen_at = wake_time(f, game, 2)
+        if frozen_at < f.clock[NEXT_WAKE]:
+            f.clock[NEXT_WAKE] = frozen_at
     if not (changed or now_due):
         return
     ingest = word(f, INGEST_TIME, row)
@@ -636,7 +647,7 @@ cdef Py_ssize_t pass_over(Fold* f, Py_ssize_t start, Py_ssize_t stop,
     cdef int like
     cdef uint8_t status
     for row in range(start, stop):
-        if f.n_cuts + 2 * f.clock[ACTIVE] + 2 > room or f.n_rolls + f.clock[ROLLING] > room:
+        if f.n_cuts + 3 * f.clock[ACTIVE] + 2 > room or f.n_rolls + f.clock[ROLLING] > room:
             return row
         ingest = word(f, INGEST_TIME, row)
         if ingest > f.clock[NOW]:
@@ -686,6 +697,7 @@ def run(tables, state, rows, found, span):
     cdef const uint64_t[::1] need = tables.need
     cdef const uint8_t[::1] like = tables.like
     cdef const uint8_t[::1] at_once = tables.at_once
+    cdef const uint8_t[::1] moves = tables.moves
     cdef int64_t[::1] clock = state.clock
     cdef int64_t[:, ::1] meta = state.meta
     cdef int64_t[:, ::1] value = state.value
@@ -729,8 +741,10 @@ def run(tables, state, rows, found, span):
     f.need = &need[0]
     f.like = &like[0]
     f.at_once = &at_once[0]
+    f.moves = &moves[0]
     f.conflate_us = tables.conflate_us
     f.stale_after_us = tables.stale_after_us
+    f.frozen_after_us = tables.frozen_after_us
     f.value_column = tables.value_column
     f.clock = &clock[0]
     f.meta = &meta[0, 0]

@@ -248,6 +248,7 @@ class _Pass:
             mode,
             at_once,
             reason,
+            meta[s.FROZEN],
         )
         for k in self.columns:
             word = int(self.state.value[game, k])
@@ -256,7 +257,7 @@ class _Pass:
             else:
                 self.found.values[at, k] = np.nan if word == s.ABSENT else float(word)
         self.found.counts[0] += 1
-        if mode == s.SILENT:
+        if mode in (s.SILENT, s.STILL):
             return
         meta[s.DUE] = clock[s.NOW] + tables.conflate_us
         meta[s.DIRTY] = 0
@@ -268,10 +269,13 @@ class _Pass:
         self.state.clock[s.NEXT_WAKE] = min(int(self.state.clock[s.NEXT_WAKE]), at)
 
     def wake_time(self, game: int, what: int) -> int:
-        """Return when a game is due (0) or goes stale (1)."""
+        """Return when a game is due (0), goes stale (1) or is frozen (2)."""
         meta = self.state.meta[game]
         if what == 0:
             return int(meta[s.DUE]) if meta[s.DIRTY] else s.NEVER
+        if what == 2:
+            waits = meta[s.MOVED] and not meta[s.FROZEN]
+            return int(meta[s.MOVED]) + self.tables.frozen_after_us if waits else s.NEVER
         if meta[s.STALE]:
             return s.NEVER
         life = max(int(meta[s.LIFE]), int(self.state.clock[s.HEARTBEAT]))
@@ -280,20 +284,20 @@ class _Pass:
     def event_time(self, row: int) -> int:
         return self.word(EVENT_TIME, row) if self.has(EVENT_TIME, row) else 0
 
-    def silence(self, game: int, row: int) -> None:
-        """Cut a game that gave no sign of life for too long; a pending price stays pending."""
+    def silence(self, game: int, row: int, what: int) -> None:
+        """Cut a game that is stale (1) or frozen (2); a pending price stays pending."""
         clock = self.state.clock
         out = self.found.cuts[self.found.counts[0]]
-        self.cut(game, s.SILENT, TICK, at_once=False)
+        self.state.meta[game, s.STALE if what == 1 else s.FROZEN] = 1
+        self.cut(game, s.SILENT if what == 1 else s.STILL, TICK, at_once=False)
         out[s.CUT_ROW], out[s.CUT_SEQUENCE], out[s.CUT_KIND] = -1, 0, TICK
         out[s.CUT_NUMBER], out[s.CUT_TIME] = clock[s.NEXT_NUMBER], self.event_time(row)
         out[s.CUT_OLDEST] = clock[s.NOW]
-        self.state.meta[game, s.STALE] = 1
 
     def wake(self, row: int) -> None:
-        """Cut what is due, then what has gone stale, each by time and game number."""
+        """Cut what is due, then what is stale, then what is frozen, by time and game number."""
         clock = self.state.clock
-        for what in (0, 1):
+        for what in (0, 1, 2):
             games = self.state.live_games().tolist()
             waits = sorted((self.wake_time(game, what), game) for game in games)
             for at, game in waits:
@@ -303,10 +307,10 @@ class _Pass:
                     like = int(self.tables.like[self.state.meta[game, s.CAUSE_KIND]])
                     self.cut(game, s.PRICED, like, at_once=False)
                 else:
-                    self.silence(game, row)
+                    self.silence(game, row, what)
         games = self.state.live_games().tolist()
         clock[s.NEXT_WAKE] = min(
-            (self.wake_time(game, what) for game in games for what in (0, 1)), default=s.NEVER
+            (self.wake_time(game, what) for game in games for what in (0, 1, 2)), default=s.NEVER
         )
 
     def roll_up(self) -> None:
@@ -406,6 +410,9 @@ class _Pass:
         meta, clock = self.state.meta[game], self.state.clock
         like = int(self.tables.like[kind])
         at_once = amended or bool(self.tables.at_once[kind]) or like == GAME_END
+        if changed and self.tables.moves[kind]:
+            meta[s.MOVED], meta[s.FROZEN] = clock[s.NOW], 0
+            self.wake_by(self.wake_time(game, 2))
         now_due = at_once or clock[s.NOW] >= meta[s.DUE]
         if not (changed or now_due):
             return
@@ -463,7 +470,7 @@ def run(
     for row in range(*span):
         cuts, rolls = found.counts
         clock = state.clock
-        if cuts + 2 * clock[s.ACTIVE] + 2 > room or rolls + clock[s.ROLLING] > room:
+        if cuts + 3 * clock[s.ACTIVE] + 2 > room or rolls + clock[s.ROLLING] > room:
             return row
         walk.take_row(row)
     return span[1]

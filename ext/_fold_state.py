@@ -18,8 +18,8 @@ TAKES = {"first": FIRST, "last": LAST, "max": MAX, "min": MIN, "sum": SUM, "coun
 # Columns of FoldState.meta.
 PHASE, DUE, DIRTY, LIFE, STALE, OLDEST = range(6)
 CAUSE_SEQUENCE, CAUSE_KIND, CAUSE_NUMBER, CAUSE_TIME, CAUSE_ROW = range(6, 11)
-HEAD, TAIL, ROLLED = range(11, 14)
-META = 14
+HEAD, TAIL, ROLLED, MOVED, FROZEN = range(11, 16)
+META = 16
 UNSEEN, LIVE, FINISHED = range(3)
 
 # Entries of FoldState.clock.
@@ -33,10 +33,10 @@ NODE_VALUES = 15
 
 # Columns of Found.cuts.
 CUT_GAME, CUT_ROW, CUT_SEQUENCE, CUT_KIND, CUT_NUMBER, CUT_TIME = range(6)
-CUT_AS_OF, CUT_OLDEST, CUT_MODE, CUT_AT_ONCE, CUT_REASON = range(6, 11)
-CUT = 11
-PRICED, SILENT, FINAL = range(3)
-"""Modes of a cut: an ordinary one; the game has gone stale; the game has ended."""
+CUT_AS_OF, CUT_OLDEST, CUT_MODE, CUT_AT_ONCE, CUT_REASON, CUT_FROZEN = range(6, 12)
+CUT = 12
+PRICED, SILENT, FINAL, STILL = range(4)
+"""Modes of a cut: an ordinary one; the game has gone stale; it has ended; it is frozen."""
 
 # Columns of Found.rolls.
 ROLL_GAME, ROLL_SECOND, ROLL_COUNT = range(3)
@@ -61,7 +61,8 @@ class FoldTables:
         need: Bits of the event columns that any of them needs; all bits where one needs none.
         like: The fixed kind whose handling each kind shares.
         at_once: Whether this kind is priced at once.
-        conflate_us, stale_after_us: See `OddsPlan`.
+        moves: Whether a change of state by this kind shows that the game goes on.
+        conflate_us, stale_after_us, frozen_after_us: See `OddsPlan`; NEVER for no such limit.
         value_column: Event column that rollups count.
     """
 
@@ -74,8 +75,10 @@ class FoldTables:
     need: NDArray[np.uint64]
     like: NDArray[np.uint8]
     at_once: NDArray[np.uint8]
+    moves: NDArray[np.uint8]
     conflate_us: int
     stale_after_us: int
+    frozen_after_us: int
     value_column: int
 
 

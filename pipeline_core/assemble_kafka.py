@@ -23,7 +23,7 @@ from oddspipe.core.errors import UsageError
 from oddspipe.core.parts import SinkPlan
 from oddspipe.core.plan.model import Plan
 from oddspipe.core.ports.output import Output
-from oddspipe.core.runtime.books import add_up, rejects_by_reason
+from oddspipe.core.runtime.books import add_up, anomalies_by_code, rejects_by_reason
 from oddspipe.core.runtime.chain import PartitionChain
 from oddspipe.core.runtime.drain import StopSwitch
 from oddspipe.core.runtime.meter import peak_rss_mb, rss_mb
@@ -178,6 +178,7 @@ class KafkaRun:
             "stages": [account.as_report() for account in accounts],
             "balanced": all(account.balance() == 0 for account in accounts),
             "rejects": rejects_by_reason(accounts),
+            "anomalies": anomalies_by_code(accounts),
             "sinks": {
                 one.sink.name: {
                     "outputs": one.written,

@@ -105,6 +105,17 @@ class LatePolicy(StrEnum):
     DROP = "drop"
 
 
+class Policy(StrEnum):
+    """What becomes of an anomaly, beside that it is counted."""
+
+    SUSPEND = "suspend"
+    """The market, or all of the game's markets, are suspended."""
+    DEAD_LETTER = "dead-letter"
+    """The event behind it becomes a dead letter; what it did to a market is not published."""
+    ALERT = "alert"
+    """Nothing: the price goes out, and whoever is on call is told."""
+
+
 class Guarantee(StrEnum):
     """What a sink promises about an output, weakest first."""
 

@@ -6,7 +6,7 @@ They stand below the stages, which take them as they are; the plan only gathers 
 from dataclasses import dataclass, field
 from typing import Any
 
-from oddspipe.core.names import Guarantee, LatePolicy, Market
+from oddspipe.core.names import Guarantee, LatePolicy, Market, Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +33,15 @@ class Rule:
     """A row-wise SQL expression that must hold; NULL passes, as in a CHECK constraint.
 
     `temporal` rules also read `was_<state column>`: the state before the event. They apply to
-    logged kinds and are checked where the state is folded. `on` are kind numbers; empty: all.
+    logged kinds and are checked where the state is folded. So are those whose `policy` is not that
+    an event which fails becomes a dead letter. `on` are kind numbers; empty: all.
     """
 
     name: str
     sql: str
     temporal: bool
     on: tuple[int, ...] = ()
+    policy: Policy = Policy.DEAD_LETTER
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,15 +122,20 @@ class MarketPlan:
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """A row-wise SQL condition over a board's rows; where it is true, the market is suspended."""
+    """A row-wise SQL condition over a board's rows; `policy` says what becomes where it is true."""
 
     name: str
     sql: str
+    policy: Policy = Policy.SUSPEND
 
 
 @dataclass(frozen=True, slots=True)
 class OddsPlan:
-    """What is priced, when, and what must hold before it leaves."""
+    """What is priced, when, and what must hold before it leaves.
+
+    `frozen_after_us` is how long a game may stand still while its feed gives signs of life; None
+    for ever. `policies` are those of the guards that are built in, by code, where not `suspend`.
+    """
 
     markets: tuple[MarketPlan, ...]
     formats: tuple[str, ...]
@@ -136,6 +143,8 @@ class OddsPlan:
     conflate_us: int
     stale_after_us: int
     guards: tuple[Guard, ...]
+    frozen_after_us: int | None = None
+    policies: tuple[tuple[str, Policy], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

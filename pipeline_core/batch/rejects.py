@@ -52,6 +52,8 @@ class Reason(IntEnum):
     """A correction or delete of an event that the game does not have."""
     PLUGIN = 20
     """The model raised, hung or returned something unusable on this game's state."""
+    GUARD = 21
+    """A guard with the policy `dead-letter` refused the price that this event made; it names it."""
 
 
 COUNTED_ONLY = frozenset({Reason.DUPLICATE})

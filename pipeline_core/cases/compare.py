@@ -277,6 +277,9 @@ def _counts(ask: Question) -> Iterator[Difference]:
         expected = getattr(ask.expect, name)
         if expected is not None and expected != got:
             yield _value((*ask.at, name), said[name], expected, got)
+    for code, wanted in ask.expect.anomalies.items():
+        if (found := played.anomalies.get(code, 0)) != wanted:
+            yield _value((*ask.at, "anomalies", code), f"anomalies {code}", wanted, found)
 
 
 def _suspended(ask: Question) -> Iterator[Difference]:

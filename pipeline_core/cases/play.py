@@ -15,7 +15,7 @@ from oddspipe.core.cases.given import START_US, Named, Sender, Sent
 from oddspipe.core.names import FieldType
 from oddspipe.core.plan.model import Plan
 from oddspipe.core.ports.output import Output
-from oddspipe.core.runtime.books import assert_balanced
+from oddspipe.core.runtime.books import anomalies_by_code, assert_balanced
 from oddspipe.core.runtime.chain import PartitionChain
 from oddspipe.core.spec.cases import CaseSpec, Plain
 from oddspipe.core.stages.isolate import Prices
@@ -46,6 +46,7 @@ class Played:
         prices: Rows of the last message of each market.
         states: State and derived columns at the end, by game; None where absent.
         duplicates, dropped, held: Counts of the order stage.
+        anomalies: How many began, by code.
         came: What became of each entry.
     """
 
@@ -57,6 +58,7 @@ class Played:
     duplicates: int = 0
     dropped: int = 0
     held: int = 0
+    anomalies: dict[str, int] = field(default_factory=dict)
     came: list[Came] = field(default_factory=list)
 
 
@@ -104,6 +106,7 @@ class _Player:
     def end(self) -> Played:
         """Return everything, the states at the end with it."""
         assert_balanced(self._chain.accounts)
+        self.played.anomalies = anomalies_by_code(self._chain.accounts)
         self.played.states = {
             game: {name: None if math.isnan(value) else value for name, value in state.items()}
             for game, state in self._chain.states().items()

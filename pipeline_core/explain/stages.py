@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from oddspipe.core.batch.layout import ENVELOPE_COLUMNS
-from oddspipe.core.names import LatePolicy
+from oddspipe.core.names import LatePolicy, Policy
 from oddspipe.core.parts import MarketPlan
 from oddspipe.core.plan.catalogue import ListedRule, kind_names, rules, size_text
 from oddspipe.core.plan.checks.timing import duration_text
@@ -128,13 +128,17 @@ def _price(plan: Plan, listed: list[ListedRule]) -> Iterator[Fact]:
         f"{duration_text(odds.conflate_us)} a game",
     )
     for guard in odds.guards:
-        yield Fact("guard", f"{guard.name} suspends when {guard.sql}")
+        yield Fact("guard", f"{guard.name}: {guard.policy} when {guard.sql}")
     built_in = [rule.name for rule in listed if rule.kind == "built-in guard"]
     yield Fact("guard", f"always: {', '.join(built_in)}")
     yield Fact(
         "stale",
         f"no sign of life for {duration_text(odds.stale_after_us)}: open markets are suspended",
     )
+    if odds.frozen_after_us is not None:
+        policy = dict(odds.policies).get("frozen_feed", Policy.SUSPEND)
+        still = duration_text(odds.frozen_after_us)
+        yield Fact("frozen", f"plays, score and clock stand still for {still}: {policy}")
 
 
 def _market(market: MarketPlan) -> str:

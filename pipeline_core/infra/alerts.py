@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from oddspipe.core.infra.fleet import Member
+from oddspipe.core.names import Policy
 from oddspipe.core.telemetry import catalogue as m
 
 SLO: Final = 0.999
@@ -56,7 +57,8 @@ def alerts_of(member: Member) -> list[Alert]:
     made = [_down(member), _silent(member), _unpriced(member), _behind(member), *_burns(member)]
     if member.is_live:
         made += [_cut_off(member), _spool(member)]
-    made += [_lost(member), _rejects(member), _model(member), *_sinks(member)]
+    made += [_lost(member), _rejects(member), _model(member), *_anomalies(member)]
+    made += _sinks(member)
     made += [_restarts(member), _memory(member), _drift(member)]
     return made
 
@@ -296,6 +298,32 @@ def _rejects(member: Member) -> Alert:
         ("One reason, all games: the provider changed the format. Mend the spec, deploy, replay.",
          "One game: ask the provider about it."),
         reads="5%",
+    )  # fmt: skip
+
+
+def _anomalies(member: Member) -> Iterator[Alert]:
+    """Yield the alert on what the spec says to publish and to tell of, if there is any."""
+    odds, rules = member.plan.odds, member.plan.rules
+    policies = [(guard.name, guard.policy) for guard in odds.guards]
+    policies += [*((rule.name, rule.policy) for rule in rules), *odds.policies]
+    codes = [code for code, policy in policies if policy == Policy.ALERT]
+    if not codes:
+        return
+    found = _of(member, m.ANOMALIES, f'code=~"{"|".join(codes)}"')
+    series = _series(member, m.ANOMALIES, f',code="{codes[0]}"')
+    yield Alert(
+        "OddspipeAnomalies",
+        f"sum by (sport, code) (increase({found}[5m])) > 0",
+        "0s", "ticket",
+        f"{member.sport}: a rule or guard found something odd",
+        "{{ $labels.code }} came {{ $value | humanize }} times in five minutes; it was published.",
+        {series: f"0+1{ALWAYS}"}, {series: f"4+0{ALWAYS}"},
+        f"One of {', '.join(f'`{code}`' for code in codes)}, whose policy in the spec is `alert`.",
+        "None by itself: prices go out. They may be off.",
+        (_cli(member, "list rules"), _cli(member, "explain"), _cli(member, "dlq list")),
+        ("One game: compare its prices with other books; suspend it by hand if they differ.",
+         "All games: the feed or the model changed. Set the policy to `suspend` until mended."),
+        reads="20",
     )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from pydantic.errors import PydanticUserError
 
 from oddspipe.core.errors import OddspipeError, PluginError
-from oddspipe.core.names import Kind
+from oddspipe.core.names import Kind, Policy
 from oddspipe.core.parts import KindPlan
 from oddspipe.core.plan.checks.odds import kept_by
 from oddspipe.core.plan.checks.timing import duration_text
@@ -43,8 +43,22 @@ BUILT_IN_GUARDS: Final = {
     "impossible_price": "A probability is not in [0, 1], two sides do not add up to 1, "
     "or a line is missing.",
     "line_below_score": "The line of a total lies below the points that are scored already.",
+    "open_after_end": "A price comes for a market that is settled or closed.",
+    "frozen_feed": "The game stands still for `odds.frozen_after` while its feed gives signs of "
+    "life.",
 }
-"""Guards that every sport has, and when they suspend a market; see `stages/guard.py`."""
+"""Guards that every sport has, and when they fire; see `stages/guard.py`."""
+POLICY_OF_GUARD: Final = {
+    Policy.SUSPEND: "The market is suspended.",
+    Policy.DEAD_LETTER: "The market is suspended, the event behind it becomes a dead letter "
+    "(GUARD).",
+    Policy.ALERT: "It is only counted.",
+}
+POLICY_OF_RULE: Final = {
+    Policy.SUSPEND: "An event that fails suspends the game's markets until the next event that is "
+    "priced at once.",
+    Policy.ALERT: "An event that fails is only counted.",
+}
 
 _DURATION: Final = re.compile(r"\(us\|ms\|s\|m\|h\|d\)")
 _SIZE: Final = re.compile(r"KiB\|MiB")
@@ -181,7 +195,8 @@ def rules(plan: Plan) -> list[ListedRule]:
             "temporal" if rule.temporal else "row",
             kind_names(plan.kinds, rule.on),
             rule.sql,
-            "An event that fails becomes a dead letter "
+            POLICY_OF_RULE.get(rule.policy)
+            or "An event that fails becomes a dead letter "
             + ("in price (TEMPORAL_RULE)." if rule.temporal else "in normalise (RULE)."),
         )
         for rule in plan.rules
@@ -193,12 +208,20 @@ def rules(plan: Plan) -> list[ListedRule]:
             "guard",
             (),
             guard.sql,
-            "Where it is true, the market is suspended.",
+            f"Where it is true: {POLICY_OF_GUARD[guard.policy]}",
         )
         for guard in plan.odds.guards
     ]
+    policies = dict(plan.odds.policies)
     return found + [
-        ListedRule(plan.sport, name, "built-in guard", (), "", f"{when} The market is suspended.")
+        ListedRule(
+            plan.sport,
+            name,
+            "built-in guard",
+            (),
+            "",
+            f"{when} {POLICY_OF_GUARD[policies.get(name, Policy.SUSPEND)]}",
+        )
         for name, when in BUILT_IN_GUARDS.items()
     ]
 

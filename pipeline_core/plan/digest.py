@@ -15,7 +15,7 @@ from typing import Any, Final
 from oddspipe.core.batch.layout import Layout
 from oddspipe.core.plan.model import Plan
 
-ENGINE = 1
+ENGINE = 2
 """Raised when the same spec begins to price differently because the core changed."""
 
 LOGIC_COVERS: Final = {

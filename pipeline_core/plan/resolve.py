@@ -11,7 +11,7 @@ from typing import Any
 from oddspipe.core.batch.layout import Layout
 from oddspipe.core.batch.sql import columns_of
 from oddspipe.core.errors import SpecError, UsageError
-from oddspipe.core.names import Market
+from oddspipe.core.names import Market, Policy
 from oddspipe.core.near import near
 from oddspipe.core.parts import (
     Deployment,
@@ -164,8 +164,10 @@ def _rules(spec: SportSpec, kinds: tuple[KindPlan, ...]) -> tuple[Rule, ...]:
         Rule(
             rule.name,
             rule.check,
-            temporal=not before.isdisjoint(columns_of(rule.check)),
+            temporal=rule.policy is not Policy.DEAD_LETTER
+            or not before.isdisjoint(columns_of(rule.check)),
             on=_numbers(rule.on, kinds),
+            policy=rule.policy,
         )
         for rule in spec.rules
     )
@@ -218,7 +220,13 @@ def _odds(spec: OddsSpec, kinds: tuple[KindPlan, ...]) -> OddsPlan:
         at_once=_numbers(spec.cadence.at_once, kinds),
         conflate_us=spec.cadence.conflate,
         stale_after_us=spec.stale_after,
-        guards=tuple(Guard(guard.name, guard.suspend_when) for guard in spec.guards),
+        guards=tuple(Guard(one.name, one.suspend_when, one.policy) for one in spec.guards),
+        frozen_after_us=spec.frozen_after,
+        policies=tuple(
+            (code, Policy(policy))
+            for code, policy in sorted(spec.anomalies.plain().items())
+            if policy != Policy.SUSPEND
+        ),
     )
 
 

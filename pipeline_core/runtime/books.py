@@ -49,7 +49,11 @@ def add_up(books: Sequence[Sequence[Account]]) -> list[Account]:
         into = total.setdefault(account.stage, Account(account.stage))
         for name in ("taken", "held_before", "out", "duplicates", "held_after"):
             setattr(into, name, getattr(into, name) + getattr(account, name))
-        for mine, theirs in ((into.rejected, account.rejected), (into.dropped, account.dropped)):
+        for mine, theirs in (
+            (into.rejected, account.rejected),
+            (into.dropped, account.dropped),
+            (into.flagged, account.flagged),
+        ):
             for reason, count in theirs.items():
                 mine[reason] = mine.get(reason, 0) + count
     return list(total.values())
@@ -61,4 +65,17 @@ def rejects_by_reason(accounts: Iterable[Account]) -> dict[str, int]:
     for account in accounts:
         for reason, count in account.rejected.items():
             found[reason] = found.get(reason, 0) + count
+    return _most_first(found)
+
+
+def anomalies_by_code(accounts: Iterable[Account]) -> dict[str, int]:
+    """Return how many anomalies began, by code, over all stages, most first."""
+    found: dict[str, int] = {}
+    for account in accounts:
+        for code, count in account.flagged.items():
+            found[code] = found.get(code, 0) + count
+    return _most_first(found)
+
+
+def _most_first(found: dict[str, int]) -> dict[str, int]:
     return dict(sorted(found.items(), key=lambda entry: (-entry[1], entry[0])))

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from oddspipe.core.runtime.books import rejects_by_reason
+from oddspipe.core.runtime.books import anomalies_by_code, rejects_by_reason
 from oddspipe.core.runtime.fused import FusedRunner
 from oddspipe.core.runtime.lane import Lane
 from oddspipe.core.runtime.meter import peak_rss_mb, rss_mb
@@ -28,6 +28,7 @@ def report_of(runner: FusedRunner, *, process_started_ns: int) -> dict[str, Any]
         "stages": [account.as_report() for account in accounts],
         "balanced": all(account.balance() == 0 for account in accounts),
         "rejects": rejects_by_reason(accounts),
+        "anomalies": anomalies_by_code(accounts),
         "latency_ms": latency_of(runner.lanes),
         "odds_published": runner.boards,
         "prices_published": runner.prices,

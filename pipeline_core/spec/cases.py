@@ -157,6 +157,10 @@ class Expected(Part):
     """How many late events were dropped, under `order.late: drop`."""
     held: Annotated[Whole, Field(ge=0)] | None = None
     """How many events still wait for a gap to fill at the end."""
+    anomalies: dict[Name, Annotated[Whole, Field(ge=0)]] = Field(
+        default_factory=dict, examples=[{"clock_runs_back": 1}]
+    )
+    """How many anomalies began, by code; of those that are named."""
 
 
 class CaseSpec(Part):

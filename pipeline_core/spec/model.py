@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from oddspipe.core.names import FieldType, LatePolicy
+from oddspipe.core.names import FieldType, LatePolicy, Policy
 from oddspipe.core.spec.cases import CaseSpec
 from oddspipe.core.spec.feed import Feed
 from oddspipe.core.spec.fields import (
@@ -19,7 +19,7 @@ from oddspipe.core.spec.fields import (
     Text,
     Whole,
 )
-from oddspipe.core.spec.odds import OddsSpec
+from oddspipe.core.spec.odds import AnyPolicy, OddsSpec
 from oddspipe.core.spec.part import Part
 from oddspipe.core.spec.season import LoadSpec, MadeGameSpec, ScheduleSpec
 from oddspipe.core.spec.sinks import Sink
@@ -110,11 +110,14 @@ class RuleSpec(Part):
     """A condition that must hold; a row that fails becomes a dead letter."""
 
     name: Name
-    """Given as the reason of the dead letter."""
+    """Its code: in the metric of anomalies, and as the reason of the dead letter."""
     check: Sql
     """SQL over the fields of the event and `was_<column>`, the state before it; NULL passes."""
     on: tuple[Name, ...] = ()
     """Kinds that it applies to; all when left out."""
+    policy: AnyPolicy = Policy.DEAD_LETTER
+    """`dead-letter` turns the event away; `suspend` takes it and suspends the game's markets until
+    the next event that is priced at once; `alert` takes it and only counts."""
 
 
 class DuplicatesSpec(Part):

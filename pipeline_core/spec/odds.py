@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from oddspipe.core.names import Market
+from oddspipe.core.names import Market, Policy
 from oddspipe.core.spec.fields import (
     Flag,
     LineStep,
@@ -55,14 +55,34 @@ class PriceSpec(Part):
     """No price above this."""
 
 
+AnyPolicy = Annotated[Policy, Field(strict=False)]
+"""What becomes of an anomaly: `suspend`, `dead-letter` or `alert`."""
+
+
 class GuardSpec(Part):
     """A condition under which a market is suspended instead of published."""
 
     name: Name
-    """Given as the reason: `guard:<name>`."""
+    """Its code: in the metric of anomalies, and as the reason `guard:<name>`."""
+    policy: AnyPolicy = Policy.SUSPEND
+    """`suspend` the market; `dead-letter` does so and keeps the event behind it as a dead letter;
+    `alert` publishes the price and only counts."""
     suspend_when: Sql
     """SQL over a row of the board: `market`, `side`, `line`, `status`, `p_fair`, `p_booked`,
-    `was_p_fair`, `at_once`, `is_main`, and the columns of the game's state."""
+    `was_p_fair`, `at_once`, `is_main`, and state and derived columns of the game."""
+
+
+class AnomaliesSpec(Part):
+    """What becomes of the anomalies that every sport has a guard for."""
+
+    impossible_price: Literal["suspend", "dead-letter"] = "suspend"
+    """A probability that is NaN, below 0 or above 1, sides that do not add up, a missing line."""
+    line_below_score: Literal["suspend", "dead-letter"] = "suspend"
+    """A total whose line lies below the points that are scored already."""
+    open_after_end: Literal["suspend", "dead-letter"] = "suspend"
+    """A price for a market that is settled or closed; it stays as it is."""
+    frozen_feed: Literal["suspend", "alert"] = "suspend"
+    """A game that stands still for `odds.frozen_after` while its feed gives signs of life."""
 
 
 class MarketSpec(Part):
@@ -97,9 +117,14 @@ class OddsSpec(Part):
     """When prices are cut."""
     stale_after: PositiveDuration = 15_000_000
     """Without a sign of life for so long, the open markets of a game are suspended."""
+    frozen_after: PositiveDuration | None = None
+    """A game under way whose plays, score and clock stand still for so long is frozen, whatever
+    else its feed sends; never when left out."""
     margin: MarginSpec = MarginSpec()
     """The house's share."""
     price: PriceSpec = PriceSpec()
     """Bounds of what is offered."""
-    guards: tuple[GuardSpec, ...] = ()
+    anomalies: AnomaliesSpec = AnomaliesSpec()
+    """What becomes of what the guards find that are built in."""
+    guards: tuple[GuardSpec, ...] = Field(default=(), max_length=50)
     """What suspends a market."""

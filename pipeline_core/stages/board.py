@@ -103,6 +103,13 @@ class Books:
         """Return how many markets of a game are open."""
         return int(np.count_nonzero(self.status[game] == OPEN))
 
+    def over(self, cuts: Cuts) -> NDArray[np.bool_]:
+        """Say which markets of each cut are closed or settled already, shape (cuts, markets)."""
+        over = self.status[cuts.game] >= CLOSED
+        for cut in np.flatnonzero(cuts.final).tolist():
+            over[cut + 1 :] |= (cuts.game[cut + 1 :] == cuts.game[cut])[:, None]
+        return over
+
     def publish(
         self, cuts: Cuts, raw: RawBoards, verdict: NDArray[np.int64], judge: Judge | None
     ) -> Published:
@@ -124,6 +131,7 @@ class Books:
         at, slots = source[:, self.slots.group], np.arange(len(self.slots))
         held = RawBoards(*(array[at, slots] for array in boards.arrays()))
         self._settle(line_up, cuts, held, boards, status)
+        _keep_ends(line_up, held, status, self.slots.group)
         published = self._changes(line_up, held, status)
         suspends = published & (status == SUSPENDED)
         suspends[1:] &= status[:-1] == OPEN
@@ -358,6 +366,20 @@ class _LineUp:
         at = np.empty(len(game), np.int64)
         at[order] = np.arange(len(game)) + nth[order] + 1
         return _LineUp(games, stored, ends - 1, at, len(game) + len(games))
+
+
+def _keep_ends(
+    line_up: _LineUp, held: RawBoards, status: NDArray[np.int8], group: NDArray[np.int64]
+) -> None:
+    """Leave markets that are closed or settled as they are, whatever comes for them."""
+    first = np.zeros(line_up.rows, bool)
+    first[line_up.stored] = True
+    for row in np.flatnonzero((status[:-1] >= CLOSED).any(axis=1) & ~first[1:]).tolist():
+        ended = status[row] >= CLOSED
+        status[row + 1, ended] = status[row, ended]
+        slots = ended[group]
+        for array in held.arrays():
+            array[row + 1, slots] = array[row, slots]
 
 
 def _last_good(ok: NDArray[np.bool_]) -> NDArray[np.int64]:

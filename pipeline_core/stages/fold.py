@@ -10,16 +10,19 @@ from numpy.typing import NDArray
 from oddspipe.core.batch.batch import LATE_AMENDED, Batch
 from oddspipe.core.batch.layout import GAME_ID, KIND, REVISION, VALUE, Layout
 from oddspipe.core.batch.sql_types import event_types
-from oddspipe.core.names import ABSENT, LOGGED_KINDS, Kind
+from oddspipe.core.names import ABSENT, LOGGED_KINDS, Kind, Policy
 from oddspipe.core.parts import KindPlan, OddsPlan, Rule, StateColumn
 from oddspipe.core.stages.frame import Conditions, EventFrame, StateFrame, Strings
 from oddspipe.ext import _fold_state as s
 from oddspipe.ext._fold_state import FoldState, FoldTables, Found, Rows
 from oddspipe.ext.fold import run
 
+MOVES = frozenset({Kind.PLAY, Kind.SCORE, Kind.CLOCK, Kind.CORRECTION, Kind.DELETE})
+"""Kinds whose change of a game's state shows that the feed is not frozen."""
 CANDIDATES_AT_ONCE = 2048
 """Rows under temporal rules in one chunk: what a re-run repeats at most."""
 ALL_BITS = 2**64 - 1
+_NO_FLAGS = np.empty((0, 2), np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,8 @@ class Folded:
         status: `Reason` of each row of the batch; 0 went on.
         detail: Rule that refused the row, else -1.
         numbers: Place of each row in the partition's normalised output; -1 for a reject.
+        flagged: Rows that went on although a rule does not hold: row and rule, shape (flags, 2),
+            by row and then by rule.
     """
 
     cuts: NDArray[np.int64]
@@ -42,6 +47,7 @@ class Folded:
     status: NDArray[np.uint8]
     detail: NDArray[np.int16]
     numbers: NDArray[np.int64]
+    flagged: NDArray[np.int64]
 
 
 class _Saved(msgspec.Struct, array_like=True):
@@ -77,6 +83,7 @@ def tables_of(
         need[rows] |= bits
     at_once = np.zeros(size, np.uint8)
     at_once[list(odds.at_once)] = 1
+    moves = np.isin(like, [int(kind) for kind in MOVES]).astype(np.uint8)
     default = np.array([_default_word(column) for column in state], np.int64)
     return FoldTables(
         take=np.array([s.TAKES[column.take] for column in state], np.int8),
@@ -88,8 +95,10 @@ def tables_of(
         need=need,
         like=like,
         at_once=at_once,
+        moves=moves,
         conflate_us=odds.conflate_us,
         stale_after_us=odds.stale_after_us,
+        frozen_after_us=s.NEVER // 2 if odds.frozen_after_us is None else odds.frozen_after_us,
         value_column=VALUE,
     )
 
@@ -140,6 +149,7 @@ class Fold:
         self._logged = np.isin(likes, [int(kind) for kind in LOGGED_KINDS])
         self._revises = np.isin(likes, [Kind.CORRECTION, Kind.DELETE])
         self._ends = likes == Kind.GAME_END
+        self._flagged: list[NDArray[np.int64]] = []
 
     def step(self, batch: Batch) -> Folded:
         """Fold one batch."""
@@ -167,6 +177,7 @@ class Fold:
         if self._rules:
             candidates = np.flatnonzero(logged & ~revises & ~late)
         detail = np.full(count, -1, np.int16)
+        self._flagged = [_NO_FLAGS]
         parts: list[Found] = []
         start = 0
         while start < count:
@@ -183,6 +194,7 @@ class Fold:
             rows.status,
             detail,
             rows.numbers,
+            np.concatenate(self._flagged),
         )
 
     def pending(self) -> list[tuple[int, int]]:
@@ -243,11 +255,12 @@ class Fold:
         saved = self.state.save(with_log=chunk.rewrites)
         while True:
             parts = self._pass(rows, chunk)
-            verdict = self._judge(batch, columns, rows.was, at)
+            verdict, flagged = self._judge(batch, columns, rows.was, at)
             wrong = (verdict >= 0) != rows.skip[at].astype(bool)
             if not wrong.any():
                 detail[at] = verdict
                 rows.capture[at] = -1
+                self._flagged.append(flagged)
                 return parts
             self._guess(batch.words[GAME_ID][at], verdict >= 0, wrong, rows.skip, at)
             self.state.roll_back(saved)
@@ -276,16 +289,21 @@ class Fold:
         columns: pl.DataFrame,
         was: NDArray[np.int64],
         at: NDArray[np.int64],
-    ) -> NDArray[np.int16]:
-        """Return the first rule that refuses each candidate, or -1."""
+    ) -> tuple[NDArray[np.int16], NDArray[np.int64]]:
+        """Return the first rule that refuses each candidate, or -1; and what is only flagged."""
         verdict = np.full(len(at), -1, np.int16)
+        flags = []
         before = columns.hstack(self._states.of_words(was, "was_"))
         kinds = batch.words[KIND][at]
         broken = self._holds.false(before)
         for (index, rule), breaks in reversed(list(zip(self._rules, broken, strict=True))):
             fails = breaks & np.isin(kinds, rule.on) if rule.on else breaks
-            verdict[fails] = index
-        return verdict
+            if rule.policy == Policy.DEAD_LETTER:
+                verdict[fails] = index
+            else:
+                flags += [(place, index) for place in np.flatnonzero(fails).tolist()]
+        kept = [(int(at[place]), index) for place, index in flags if verdict[place] < 0]
+        return verdict, np.array(sorted(kept), np.int64).reshape(-1, 2)
 
     def _pass(self, rows: Rows, chunk: "_Chunk") -> list[Found]:
         """Run the twin over the chunk's rows."""

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from oddspipe.core.names import Status
+from oddspipe.core.names import Policy, Status
 from oddspipe.core.parts import Guard, KindPlan
 from oddspipe.core.stages.frame import Conditions, Types
 from oddspipe.core.stages.isolate import RawBoards
@@ -15,7 +15,11 @@ from oddspipe.core.stages.slots import Shape
 
 SUM_TOLERANCE = 1.1e-6
 """Two probabilities rounded to 1e-6 may add up to this much beside 1."""
-BUILT_IN = ("impossible_price", "line_below_score")
+BUILT_IN = ("impossible_price", "line_below_score", "open_after_end", "frozen_feed")
+"""Codes of the guards that every sport has, in the order of their numbers."""
+IMPOSSIBLE, BELOW_SCORE, AFTER_END, FROZEN = range(4)
+MAX_GUARDS = 50
+"""Guards that a spec may have: each takes a bit of a word, beside those that are built in."""
 
 
 def guard_types(kinds: tuple[KindPlan, ...], state: tuple[str, ...] = ()) -> Types:
@@ -72,8 +76,9 @@ class Guards:
         self._types = guard_types(kinds, state)
         self._conditions = Conditions([guard.sql for guard in guards], self._types)
         self.names = (*BUILT_IN, *(guard.name for guard in guards))
+        self._only_alerts = [guard.policy == Policy.ALERT for guard in guards]
         # At least one column, so that a constant condition has rows.
-        self._uses = self._conditions.uses | {"line"}
+        self.uses = self._uses = self._conditions.uses | {"line"}
         self._slots = slots
         self._fixed: tuple[int, dict[str, pl.Series]] = (0, {})
         self._kind_names = pl.Series("kind", [k.name for k in kinds], self._types["kind"])
@@ -94,25 +99,31 @@ class Guards:
             fine &= ~offered | (boards.decimal_milli > 1000)
             scored = slots.points(cause.home_score, cause.away_score)
             low = slots.has_points & slots.is_game & offered & (boards.line < scored)
-        fired = np.where(slots.any_of_market(low), 1, -1)
-        return np.where(slots.any_of_market(~fine), 0, fired)
+        fired = np.where(slots.any_of_market(low), BELOW_SCORE, -1)
+        return np.where(slots.any_of_market(~fine), IMPOSSIBLE, fired)
 
     def fired(
         self, boards: RawBoards, was_p_fair: NDArray[np.float64], cause: Cause
-    ) -> NDArray[np.int64]:
-        """Return the first of the spec's guards that suspends each market, -1 for none.
+    ) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+        """Return the first of the spec's guards that suspends each market, -1 for none; and all.
 
-        Only rows at which a price is offered are looked at.
+        The second has the bit of each guard that fires, those that only alert among them. Only
+        rows at which a price is offered are looked at.
         """
-        count = len(boards.line)
-        verdict = np.full((count, self._slots.markets), -1, np.int64)
-        if not len(self._conditions) or not count:
-            return verdict
+        shape = len(boards.line), self._slots.markets
+        verdict, bits = np.full(shape, -1, np.int64), np.zeros(shape, np.uint64)
+        if not len(self._conditions) or not len(boards.line):
+            return verdict, bits
         offered = boards.decimal_milli > 0
         fired = self._conditions.true(self._frame(boards, was_p_fair, cause))
         for at, fires in reversed(list(enumerate(fired, len(BUILT_IN)))):
-            verdict[self._slots.any_of_market(fires.reshape(offered.shape) & offered)] = at
-        return verdict
+            if not fires.any():
+                continue
+            found = self._slots.any_of_market(fires.reshape(offered.shape) & offered)
+            bits[found] |= np.uint64(1 << at)
+            if not self._only_alerts[at - len(BUILT_IN)]:
+                verdict[found] = at
+        return verdict, bits
 
     def _frame(
         self, boards: RawBoards, was_p_fair: NDArray[np.float64], cause: Cause

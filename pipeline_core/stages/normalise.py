@@ -70,6 +70,7 @@ class Normalise:
         own = [(at, rule) for at, rule in enumerate(rules) if not rule.temporal]
         self._rules = RuleSet([(rule.sql, rule.on) for _, rule in own], layout)
         self._rule_number = np.array([at for at, _ in own], np.int16)
+        self._rule_names = [rule.name for rule in rules]
 
     @property
     def strings(self) -> dict[int, list[str]]:
@@ -117,8 +118,12 @@ class Normalise:
         failed = self._rules.failed(batch, self.strings)
         at = np.flatnonzero(failed >= 0)
         at = at[(status[at] == Reason.OK) & ~np.isin(batch.words[KIND, at], self._timers)]
+        if not len(at):
+            return
         status[at] = Reason.RULE
         detail[at] = self._rule_number[failed[at]]
+        for rule, count in zip(*np.unique(detail[at], return_counts=True), strict=True):
+            self.account.flag(self._rule_names[rule], int(count))
 
     def _rejects(
         self, payloads: Payloads, status: NDArray[np.uint8], detail: NDArray[np.int16]

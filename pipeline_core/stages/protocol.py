@@ -15,6 +15,7 @@ class Account:
     in + held before = out + rejected + duplicates + dropped + held after;
 
     `held_before` is what was held when the run began (after a resume: from the snapshot).
+    `flagged` counts anomalies by their code; it is no part of the balance.
     """
 
     stage: str
@@ -25,6 +26,12 @@ class Account:
     duplicates: int = 0
     dropped: dict[str, int] = field(default_factory=dict)
     held_after: int = 0
+    flagged: dict[str, int] = field(default_factory=dict)
+
+    def flag(self, code: str, count: int = 1) -> None:
+        """Count anomalies of one code."""
+        if count:
+            self.flagged[code] = self.flagged.get(code, 0) + count
 
     def balance(self) -> int:
         """Return what is unaccounted for: 0, or there is a bug."""

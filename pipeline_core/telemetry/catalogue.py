@@ -54,6 +54,11 @@ DROPPED = Metric(
     "oddspipe_dropped_rows_total", "counter", ("stage", "reason"),
     "Rows that the spec says to drop, by reason.",
 )  # fmt: skip
+ANOMALIES = Metric(
+    "oddspipe_anomalies_total", "counter", ("code",),
+    "Anomalies that began, by code: events that break a rule, prices at which a guard begins to "
+    "fire, games that fall silent or stand still.",
+)  # fmt: skip
 HELD = Metric("oddspipe_held_rows", "gauge", ("stage",), "Rows that a stage holds now.")
 UNACCOUNTED = Metric(
     "oddspipe_unaccounted_rows", "gauge", ("stage",),
@@ -126,8 +131,9 @@ SPOOL_LIMIT = Metric(
 MEMORY = Metric("oddspipe_memory_bytes", "gauge", (), "Resident memory of the process.")
 
 METRICS: Final = (
-    PLAN, EVENTS, ROWS, REJECTED, DROPPED, HELD, UNACCOUNTED, BOARDS, FAILURES, LIVE, UNPRICED,
-    EXPECTED, INPUT_TIME, ODDS_TIME, SINK_UP, SINK_OUTPUTS, SINK_RETRIES, SINK_WAITING, LATENCY,
-    COMMITS, RESTARTS, PARTITIONS, COMMITTED, SNAPSHOTS, CONNECTED, SPOOL, SPOOL_LIMIT, MEMORY,
+    PLAN, EVENTS, ROWS, REJECTED, DROPPED, ANOMALIES, HELD, UNACCOUNTED, BOARDS, FAILURES, LIVE,
+    UNPRICED, EXPECTED, INPUT_TIME, ODDS_TIME, SINK_UP, SINK_OUTPUTS, SINK_RETRIES, SINK_WAITING,
+    LATENCY, COMMITS, RESTARTS, PARTITIONS, COMMITTED, SNAPSHOTS, CONNECTED, SPOOL, SPOOL_LIMIT,
+    MEMORY,
 )  # fmt: skip
 """All of them."""

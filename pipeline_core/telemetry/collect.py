@@ -19,6 +19,7 @@ from oddspipe.core.clock import Clock
 from oddspipe.core.plan.model import Plan
 from oddspipe.core.plan.season import on_now
 from oddspipe.core.runtime.meter import BUCKETS_AN_OCTAVE, Histogram, rss_mb
+from oddspipe.core.stages.anomalies import codes_of
 from oddspipe.core.telemetry import catalogue as c
 from oddspipe.core.telemetry.catalogue import Metric
 from oddspipe.core.telemetry.readings import Reading, SinkReading
@@ -97,12 +98,15 @@ class RunCollector(Collector):
                     self._add(partition, account.stage, "rejected", reason, count)
                 for reason, count in list(account.dropped.items()):
                     self._add(partition, account.stage, "dropped", reason, count)
+                for code, count in list(account.flagged.items()):
+                    self._add(partition, account.stage, "flagged", code, count)
         self._known = set(reading.books)
         self._seen = {key: value for key, value in self._seen.items() if key[0] in self._known}
         rows = {(s, e): n for (s, e, _), n in self._total.items() if e in _ENTRIES}
         yield self._family(c.ROWS, rows)
         yield self._family(c.REJECTED, self._by_reason("rejected"))
         yield self._family(c.DROPPED, self._by_reason("dropped"))
+        yield self._family(c.ANOMALIES, self._by_code())
         yield self._family(c.HELD, held)
         yield self._family(c.UNACCOUNTED, unaccounted)
 
@@ -121,6 +125,16 @@ class RunCollector(Collector):
 
     def _by_reason(self, entry: str) -> dict[tuple[str, str], int]:
         return {(s, r): n for (s, e, r), n in self._total.items() if e == entry}
+
+    def _by_code(self) -> dict[tuple[str], int]:
+        """Return the anomalies of all stages by their code; those that a plan names begin at 0."""
+        found = dict.fromkeys(
+            ((code,) for code in codes_of(self._plan.rules, self._plan.odds.guards)), 0
+        )
+        for (_, entry, code), count in self._total.items():
+            if entry == "flagged":
+                found[code,] = found.get((code,), 0) + count
+        return found
 
     def _games(self, reading: Reading) -> Iterator[Family]:
         after_us = self._plan.alerts["silent_game"]

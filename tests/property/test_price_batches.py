@@ -6,14 +6,19 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.pricing_cases import KINDS, LAYOUT, RULES, STATE, Event, batch_of, odds
+from tests.pricing_cases import GUARDS, KINDS, LAYOUT, RULES, STATE, Event, batch_of, odds
 from tests.pricing_model import NormalModel
 
-from oddspipe.core.names import Kind
+from oddspipe.core.names import Kind, Policy
+from oddspipe.core.parts import Rule
 from oddspipe.core.stages.fold import Fold
 from oddspipe.core.stages.price import Price, PricePlan
 
-PLAN = PricePlan(LAYOUT, KINDS, STATE, (), RULES, odds())
+HOLDS = Rule("down_falls", "down >= was_low", temporal=True, policy=Policy.SUSPEND)
+ODDS = odds(
+    guards=(GUARDS[0], replace(GUARDS[1], policy=Policy.DEAD_LETTER)), frozen_after_us=9_000_000
+)
+PLAN = PricePlan(LAYOUT, KINDS, STATE, (), (*RULES, HOLDS), ODDS)
 COMMON = [Kind.PLAY, Kind.SCORE, Kind.MARKET, Kind.TRACKING, Kind.CLOCK]
 STEP = st.tuples(
     st.sampled_from([*COMMON * 4, *Kind]),

@@ -145,15 +145,21 @@ def test_rules_are_listed_with_their_kind_and_sql() -> None:
 
     assert [(one.name, one.kind) for one in found.values()] == [
         ("clock_within_quarter", "row"),
+        ("clock_runs_back", "temporal"),
         ("score_never_falls", "temporal"),
         ("total_below_score", "guard"),
         ("jump_without_cause", "guard"),
+        ("pregame_drift", "guard"),
         ("impossible_price", "built-in guard"),
         ("line_below_score", "built-in guard"),
+        ("open_after_end", "built-in guard"),
+        ("frozen_feed", "built-in guard"),
     ]
     assert found["clock_within_quarter"].sql == "clock <= 900000"
     assert found["clock_within_quarter"].on == ("play", "score", "clock", "tracking")
     assert "TEMPORAL_RULE" in found["score_never_falls"].does
+    assert "only counted" in found["clock_runs_back"].does
+    assert "only counted" in found["pregame_drift"].does
 
 
 def test_every_built_in_guard_is_listed() -> None:

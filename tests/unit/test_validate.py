@@ -65,9 +65,9 @@ def test_faults_of_all_kinds_are_told_in_one_pass_and_in_file_order(sport) -> No
         ("check.skipped", 13, 15),
         ("field.number-clash", 84, 20),
         ("sql.unknown-column", 102, 12),
-        ("value.choice", 117, 18),
-        ("sql.aggregate", 126, 11),
-        ("model.unknown-parameter", 135, 16),
+        ("value.choice", 122, 18),
+        ("sql.aggregate", 131, 11),
+        ("model.unknown-parameter", 140, 16),
     ]
 
 
@@ -76,8 +76,8 @@ def test_section_that_is_no_yaml_is_not_also_called_missing(sport) -> None:
 
     assert faults_of(path) == [
         ("sql.unknown-column", 102, 12),
-        ("yaml.syntax", 110, 8),
-        ("check.skipped", 110, 8),
+        ("yaml.syntax", 115, 8),
+        ("check.skipped", 115, 8),
     ]
 
 
@@ -88,8 +88,8 @@ def test_check_that_reads_a_faulty_value_is_skipped_and_never_passes(sport) -> N
     found = validated([path], PLATFORM)
 
     assert [(one.code, one.severity, one.mark.line) for one in found] == [
-        ("value.unit", "error", 109),
-        ("check.skipped", "skipped", 109),
+        ("value.unit", "error", 114),
+        ("check.skipped", "skipped", 114),
         ("window.order", "warning", 19),
     ]
     assert found[1].message == (
@@ -103,7 +103,7 @@ def test_name_with_a_fault_of_its_own_is_not_called_unknown(sport) -> None:
         ("lead: home_score - away_score", "lead: home_score + plays"),
     )
 
-    assert faults_of(path) == [("type.mapping", 124, 12), ("check.skipped", 126, 24)]
+    assert faults_of(path) == [("type.mapping", 129, 12), ("check.skipped", 131, 24)]
 
 
 def test_faults_behind_a_faulty_entry_of_a_list_keep_their_places(sport) -> None:
@@ -115,8 +115,8 @@ def test_faults_behind_a_faulty_entry_of_a_list_keep_their_places(sport) -> None
 
     assert faults_of(path) == [
         ("key.unknown", 101, 5),
-        ("sql.unknown-column", 105, 12),
-        ("kind.unknown", 106, 16),
+        ("sql.unknown-column", 110, 12),
+        ("kind.unknown", 111, 16),
     ]
 
 
@@ -130,7 +130,7 @@ def test_fault_in_a_shared_file_is_told_once(tmp_path) -> None:
     found = validated([tmp_path / "nfl.yaml", tmp_path / "nba.yaml"], PLATFORM)
 
     assert [(one.code, one.place) for one in found] == [
-        ("value.unit", f"{tmp_path}/shared/defaults.yaml:42:10")
+        ("value.unit", f"{tmp_path}/shared/defaults.yaml:43:10")
     ]
 
 
@@ -209,7 +209,7 @@ def test_github_annotations_escape_what_would_end_them(sport) -> None:
     result = command(path, "--platform", PLATFORM, "--format", "github")
 
     assert result.output.startswith(
-        f"::error file={str(path).replace(',', '%2C')},line=135,col=16,"
+        f"::error file={str(path).replace(',', '%2C')},line=140,col=16,"
         "title=model.unknown-parameter::The model 'nfl' has no parameter 'home%25edge'. Did you "
     )
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from oddspipe.core.batch.layout import Column
 from oddspipe.core.batch.rejects import Reason
-from oddspipe.core.names import FieldType
+from oddspipe.core.names import FieldType, Policy
 from oddspipe.core.near import near
 from oddspipe.core.plan.checks.expressions import Scope
 from oddspipe.core.plan.checks.odds import market_of
@@ -20,6 +20,7 @@ from oddspipe.core.spec.cases import (
     GivenTime,
 )
 from oddspipe.core.spec.model import SportSpec
+from oddspipe.core.stages.anomalies import codes_of
 from oddspipe.core.stages.guard import BUILT_IN
 
 _TIMERS = frozenset({"tick", "heartbeat"})
@@ -72,6 +73,7 @@ def asserts(expect: Expected) -> bool:
         any(expect.state.values())
         or expect.prices
         or expect.suspended
+        or expect.anomalies
         or any(one is not None for one in (*counted, *listed))
     )
 
@@ -293,8 +295,24 @@ def _odds(at: Path, case: CaseSpec, spec: SportSpec, _scope: Scope) -> Iterator[
                     f"odds.markets has no {market!r}.",
                     near(market, spec.odds.markets),
                 )
+    yield from _words(at, case, spec)
+
+
+def _words(at: Path, case: CaseSpec, spec: SportSpec) -> Iterator[Problem]:
+    """Yield reasons and codes of anomalies that there are not."""
     guards = [f"guard:{name}" for name in (*BUILT_IN, *(one.name for one in spec.odds.guards))]
-    known = [*_REASONS, *guards]
+    holds = [f"guard:{one.name}" for one in spec.rules if one.policy is Policy.SUSPEND]
+    known = [*_REASONS, *guards, *holds]
+    codes = codes_of(spec.rules, spec.odds.guards)
+    for code in case.expect.anomalies:
+        if code not in codes:
+            yield Problem(
+                "test.anomaly",
+                (*at, "anomalies", code),
+                f"No anomaly has the code {code!r}.",
+                near(code, codes),
+                on_key=True,
+            )
     for index, reason in enumerate(case.expect.reasons or ()):
         if reason not in known:
             yield Problem(

@@ -72,6 +72,7 @@ NAMED_IN: Mapping[str, tuple[str, ...]] = {
 COLUMNS_OF: Mapping[str, tuple[str, ...]] = {
     "feed.mapping": ("feed.payload",),
     "load.phases": ("state.columns", "state.derive"),
+    "odds.guards": ("state.columns", "state.derive"),
     "rules": ("event.fields",),
     "state.columns": ("event.fields",),
     "state.derive": ("state.columns", "state.derive"),

@@ -8,13 +8,13 @@ import polars as pl
 from oddspipe.core.batch.layout import Layout
 from oddspipe.core.batch.sql import check_sql, check_sql_shape
 from oddspipe.core.batch.sql_types import Want, event_types
-from oddspipe.core.names import FieldType
+from oddspipe.core.names import LOGGED_KINDS, FieldType, Policy
 from oddspipe.core.near import near
 from oddspipe.core.plan.columns import kinds_of
 from oddspipe.core.problem import Path, Problem
 from oddspipe.core.spec.feed import FeedSpec, RecordedEventSpec
 from oddspipe.core.spec.model import RuleSpec, SportSpec, StateColumnSpec
-from oddspipe.core.stages.guard import guard_types
+from oddspipe.core.stages.guard import BUILT_IN, guard_types
 
 Types = Mapping[str, pl.DataType]
 
@@ -61,6 +61,7 @@ def expression_problems(spec: SportSpec, scope: Scope) -> Iterator[Problem]:
     names: set[str] = set()
     for index, rule in enumerate(spec.rules):
         yield from _rule(("rules", index), rule, scope, names)
+        yield from _policy(("rules", index), rule, spec)
         names.add(rule.name)
     for name, column in spec.state.columns.items():
         yield from _state_column(("state", "columns", name), column, scope)
@@ -68,9 +69,18 @@ def expression_problems(spec: SportSpec, scope: Scope) -> Iterator[Problem]:
     for name, sql in spec.state.derive.items():
         yield from _derived(name, sql, spec, known)
         known[name] = pl.Float64()
-    board = guard_types(kinds_of(spec.event))
+    board = guard_types(kinds_of(spec.event), tuple(known))
+    codes = names | set(BUILT_IN)
     for index, guard in enumerate(spec.odds.guards):
         at: Path = ("odds", "guards", index)
+        if guard.name in codes:
+            yield Problem(
+                "guard.duplicate",
+                (*at, "name"),
+                f"There is already a rule or guard {guard.name!r}.",
+                "Anomalies are counted by their code; give this one another name.",
+            )
+        codes.add(guard.name)
         yield from sql_problems((*at, "suspend_when"), guard.suspend_when, board, "bool")
     for index, phase in enumerate(spec.load.phases):
         at = ("load", "phases", index, "when")
@@ -118,6 +128,33 @@ def _rule(at: Path, rule: RuleSpec, scope: Scope, names: set[str]) -> Iterator[P
         else:
             yield problem
     yield from kind_problems((*at, "on"), rule.on, scope.kinds)
+
+
+def _policy(at: Path, rule: RuleSpec, spec: SportSpec) -> Iterator[Problem]:
+    """Yield the kinds at which a rule's policy cannot be kept."""
+    if rule.policy is Policy.DEAD_LETTER:
+        return
+    kinds = {kind.name: kind for kind in kinds_of(spec.event)}
+    logged = [name for name, kind in kinds.items() if kind.like in LOGGED_KINDS]
+    at_once = spec.odds.cadence.at_once
+    for name in rule.on or logged:
+        place = (*at, "on", rule.on.index(name)) if rule.on else (*at, "policy")
+        if name in kinds and name not in logged:
+            yield Problem(
+                "rule.policy",
+                place,
+                f"Events of kind {name!r} are not kept in order, so that this rule can only turn "
+                "them away.",
+                "Leave the kind out, or use the policy dead-letter.",
+            )
+        elif name in kinds and rule.policy is Policy.SUSPEND and name not in at_once:
+            yield Problem(
+                "rule.policy",
+                place,
+                f"Events of kind {name!r} are not priced at once, so that this rule cannot suspend "
+                "at them.",
+                "Name the kind in odds.cadence.at_once, or use another policy.",
+            )
 
 
 def _state_column(at: Path, column: StateColumnSpec, scope: Scope) -> Iterator[Problem]:
