@@ -12,6 +12,7 @@ from oddspipe.core.infra.helm import chart_of
 from oddspipe.core.infra.kafka import kafka_of
 from oddspipe.core.infra.observe import observe_of
 from oddspipe.core.infra.platform_alerts import platform_alerts_of
+from oddspipe.core.infra.questions import questions_of
 from oddspipe.core.infra.store_jobs import store_jobs_of
 from oddspipe.core.infra.terraform import terraform_of
 from oddspipe.core.infra.text import head
@@ -27,6 +28,7 @@ EMITTERS = (
     observe_of,
     platform_alerts_of,
     store_jobs_of,
+    questions_of,
     deploy_of,
     terraform_of,
 )

@@ -207,3 +207,61 @@ def test_timers_are_read_by_systemd_and_start_a_job_that_is_there():
         word = unit.removeprefix("oddspipe-").removesuffix(".service")
         assert f"run.sh {word}\n" in (RENDERED / "jobs" / unit).read_text()
         assert f"  {word})\n" in (RENDERED / "jobs" / "run.sh").read_text()
+
+
+def asked(store, name, **params):
+    """Return the answer to a rendered query of NFL."""
+    (sql,) = verify.statements(RENDERED / "queries/nfl" / f"{name}.sql")
+    assert set(re.findall(r"\{(\w+):", sql)) == set(params)
+    return store.query(sql, **params)
+
+
+def test_analysts_queries_answer_from_the_tables_that_are_rendered(store):
+    day = datetime.now(UTC).date()  # noqa: TID251 - the engine's
+    days = {"since": str(day - timedelta(days=2)), "until": str(day + timedelta(days=1))}
+    history = store.query("SELECT * FROM oddspipe.nfl_odds_history WHERE odds_sequence < 1000")
+    main = [one for one in history if one["is_main"] and one["market"] == "moneyline"]
+    assert len(main) == 2
+
+    path = asked(store, "path_of_a_price", game="BUF_KC", market="moneyline")
+    assert [int(one["odds_sequence"]) for one in path] == [12, 12, 1012, 1012]
+    assert {one["side"]: one["decimal"] for one in path} == {
+        one["side"]: one["decimal"] for one in main
+    }
+    (margin,) = [
+        one for one in asked(store, "margin_by_market", **days) if one["market"] == "moneyline"
+    ]
+    assert margin["boards"] in {1, "1"}
+    assert margin["margin"] == pytest.approx(sum(one["p_booked"] for one in main) - 1, abs=1e-5)
+    # The score is 7 to 0 already, and no market is suspended.
+    assert asked(store, "last_open_prices", **days) == []
+    assert asked(store, "suspensions", **days) == []
+    (delay,) = asked(store, "delay_by_day", **days)
+    assert int(delay["messages"]) == 1
+    assert delay["delay_us"] == [20_000.0] * 3
+    # Before the score, and with a suspension, they answer.
+    store.query(
+        "INSERT INTO oddspipe.nfl_odds_history SELECT * REPLACE (2000 AS odds_sequence, "
+        "0 AS home_score) FROM (SELECT * FROM oddspipe.nfl_odds_history WHERE odds_sequence = 12)",
+        "INSERT INTO oddspipe.nfl_odds_history SELECT * REPLACE (2001 AS odds_sequence, "
+        "'suspended' AS status) FROM (SELECT * FROM oddspipe.nfl_odds_history "
+        "WHERE odds_sequence = 12)",
+    )
+    last = asked(store, "last_open_prices", **days)
+    assert {(one["market"], one["side"]) for one in last} == {
+        (one["market"], one["side"]) for one in history if one["is_main"]
+    }
+    told = asked(store, "suspensions", **days)
+    assert {one["market"]: int(one["times"]) for one in told} == {
+        one["market"]: 1 for one in history
+    }
+
+
+@pytest.mark.parametrize("sport", ["mlb", "nba"])
+def test_analysts_queries_of_other_sports_are_those_of_their_tables(store, sport):
+    for file in sorted((RENDERED / "queries" / sport).glob("*.sql")):
+        (sql,) = verify.statements(file)
+        given = {"since": "2026-09-01", "until": "2026-09-02", "game": "A", "market": "total"}
+        named = {key: value for key, value in given.items() if f"{{{key}:" in sql}
+        assert store.query(sql, **named) == []
+        assert f"oddspipe.{sport}_odds_history" in sql
