@@ -30,6 +30,7 @@ from oddspipe.core.runtime.meter import peak_rss_mb, rss_mb
 from oddspipe.core.runtime.pulse import Pulse
 from oddspipe.core.runtime.transactional import TransactionalRunner
 from oddspipe.core.runtime.watchdog import WatchedModel
+from oddspipe.core.stages.accuracy import all_of
 from oddspipe.core.stages.raw import RawMessages
 from oddspipe.core.verify.kafka import Pass, Verifier
 from oddspipe.ext.records import Rows
@@ -179,6 +180,9 @@ class KafkaRun:
             "balanced": all(account.balance() == 0 for account in accounts),
             "rejects": rejects_by_reason(accounts),
             "anomalies": anomalies_by_code(accounts),
+            "accuracy": all_of(
+                [one.chain.accuracy for one in self.runner.owned.values()]
+            ).as_report(),
             "sinks": {
                 one.sink.name: {
                     "outputs": one.written,

@@ -6,6 +6,7 @@ from oddspipe.core.batch.batch import Payloads
 from oddspipe.core.batch.layout import GAME_ID
 from oddspipe.core.plan.model import Plan
 from oddspipe.core.ports.output import Output
+from oddspipe.core.stages.accuracy import Accuracy
 from oddspipe.core.stages.isolate import Prices
 from oddspipe.core.stages.normalise import Normalise
 from oddspipe.core.stages.order import GameOrder
@@ -88,6 +89,11 @@ class PartitionChain:
     def accounts(self) -> tuple[Account, ...]:
         """Return the books of the stages, in order."""
         return tuple(stage.account for stage in self._stages())
+
+    @property
+    def accuracy(self) -> Accuracy:
+        """Return how good the published chances of finished games were."""
+        return self._price.accuracy
 
     def states(self) -> dict[str, dict[str, float]]:
         """Return state and derived columns of every game seen so far, NaN where absent."""

@@ -22,6 +22,7 @@ from oddspipe.core.runtime.meter import Arrivals, Histogram
 from oddspipe.core.runtime.pulse import Pulse
 from oddspipe.core.runtime.recover import Keeper, Snapshot
 from oddspipe.core.runtime.watch import Watch
+from oddspipe.core.stages.accuracy import Accuracy
 from oddspipe.core.stages.protocol import Account, Frozen
 
 WAIT_S = 0.02
@@ -43,6 +44,11 @@ class Chain(Protocol):
     @property
     def accounts(self) -> tuple[Account, ...]:
         """Return the books of the stages, in order."""
+        ...
+
+    @property
+    def accuracy(self) -> Accuracy:
+        """Return how good the published chances of finished games were."""
         ...
 
     def snapshot(self) -> dict[str, Frozen]:

@@ -29,6 +29,7 @@ def report_of(runner: FusedRunner, *, process_started_ns: int) -> dict[str, Any]
         "balanced": all(account.balance() == 0 for account in accounts),
         "rejects": rejects_by_reason(accounts),
         "anomalies": anomalies_by_code(accounts),
+        "accuracy": runner.chain.accuracy.as_report(),
         "latency_ms": latency_of(runner.lanes),
         "odds_published": runner.boards,
         "prices_published": runner.prices,

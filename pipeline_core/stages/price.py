@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from oddspipe.core.batch.batch import Batch
 from oddspipe.core.batch.layout import INGEST_TIME, Layout
 from oddspipe.core.batch.rejects import Reason, Rejects
-from oddspipe.core.names import Kind, Policy
+from oddspipe.core.names import Kind, Market, Policy, Side
 from oddspipe.core.parts import DerivedColumn, KindPlan, OddsPlan, Rule, StateColumn
 from oddspipe.core.ports.output import Odds, Rollups
+from oddspipe.core.stages.accuracy import Accuracy, Scorer
 from oddspipe.core.stages.anomalies import NOBODY, STALE, Anomalies
-from oddspipe.core.stages.board import PASSES, STATUSES, Books, Cuts, Published
+from oddspipe.core.stages.board import OPEN, PASSES, STATUSES, Books, Cuts, Published
 from oddspipe.core.stages.fold import Fold, Folded
 from oddspipe.core.stages.frame import StateFrame, Strings
 from oddspipe.core.stages.guard import AFTER_END, BELOW_SCORE, BUILT_IN, FROZEN, Cause, Guards
@@ -96,6 +97,7 @@ class _Saved(msgspec.Struct, array_like=True):
     out: int
     anomalies: bytes
     flagged: dict[str, int]
+    scores: bytes
 
 
 class Price:
@@ -130,6 +132,12 @@ class Price:
         columns = (*(one.name for one in plan.state), *(one.name for one in plan.derived))
         self._guards = Guards(plan.odds.guards, self._shape, plan.kinds, columns)
         self._anomalies = Anomalies(self._shape.markets)
+        self._scorer = Scorer()
+        self._home_wins = np.flatnonzero(
+            (np.array(self._shape.market) == Market.MONEYLINE)
+            & (np.array(self._shape.side) == Side.HOME)
+            & self._shape.is_game
+        )
         self._rules = plan.rules
         self._verdicts = (*self._guards.names, *(rule.name for rule in plan.rules))
         self._alert_if_frozen = dict(plan.odds.policies).get(BUILT_IN[FROZEN]) == Policy.ALERT
@@ -234,9 +242,7 @@ class Price:
         boards = RawBoards.empty(len(cuts), len(self._shape))
         bad = self._price(folded, boards)
         cause = self._cause(folded)
-        self._make_room(int(cuts[:, s.CUT_GAME].max()) + 1)
-        scores = np.array([cause.home_score, cause.away_score])
-        given = Cuts(cuts[:, s.CUT_GAME], mode == s.FINAL, scores)
+        given = self._given(cuts, cause)
         built_in = self._guards.built_in(boards, cause)
         built_in[self._books.over(given)] = AFTER_END
         verdict = built_in.copy()
@@ -263,12 +269,32 @@ class Price:
         failed = [
             _Refused(c, Reason.PLUGIN, w) for c, w in self._count_failures(folded, bad).items()
         ]
+        self._score(given, published)
         odds = self._message(folded, published) if len(published.cut) else self._no_odds
         return failed + refused, odds
 
-    def _make_room(self, games: int) -> None:
+    def _given(self, cuts: NDArray[np.int64], cause: Cause) -> Cuts:
+        """Return the cuts as books take them, with room for their games."""
+        games = int(cuts[:, s.CUT_GAME].max()) + 1
         self._books.make_room(games)
         self._anomalies.make_room(games)
+        scores = np.array([cause.home_score, cause.away_score])
+        return Cuts(cuts[:, s.CUT_GAME], cuts[:, s.CUT_MODE] == s.FINAL, scores)
+
+    def _score(self, cuts: Cuts, published: Published) -> None:
+        """Take the chances of the home side that are open in these boards; score ended games."""
+        rows = np.flatnonzero(np.isin(published.slot, self._home_wins) & (published.status == OPEN))
+        if len(rows):
+            game = cuts.game[published.cut[published.board[rows]]]
+            self._scorer.take(game, published.prices.p_fair[rows])
+        for cut in np.flatnonzero(cuts.final).tolist():
+            home, away = cuts.scores[:, cut].tolist()
+            self._scorer.end(int(cuts.game[cut]), home, away)
+
+    @property
+    def accuracy(self) -> Accuracy:
+        """Return how good the published chances of finished games were."""
+        return self._scorer.scored
 
     # Anomalies.
 
@@ -457,6 +483,7 @@ class Price:
                 account.out,
                 self._anomalies.snapshot(),
                 dict(sorted(account.flagged.items())),
+                self._scorer.snapshot(),
             )
         )
 
@@ -469,6 +496,7 @@ class Price:
         self._letters = dict(saved.letters)
         self._failures = dict(saved.failures)
         self._anomalies.restore(saved.anomalies)
+        self._scorer.restore(saved.scores)
         self.account = Account(STAGE, saved.taken, 0, saved.out, dict(saved.account))
         self.account.flagged = dict(saved.flagged)
 

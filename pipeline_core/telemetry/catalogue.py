@@ -59,6 +59,14 @@ ANOMALIES = Metric(
     "Anomalies that began, by code: events that break a rule, prices at which a guard begins to "
     "fire, games that fall silent or stand still.",
 )  # fmt: skip
+SCORED = Metric(
+    "oddspipe_scored_games", "gauge", (),
+    "Finished games whose published chances of a home win were scored by the result.",
+)  # fmt: skip
+ACCURACY = Metric(
+    "oddspipe_accuracy", "gauge", ("score",),
+    "Mean over the scored games: brier, log_loss, calibration_error (large where games are few).",
+)  # fmt: skip
 HELD = Metric("oddspipe_held_rows", "gauge", ("stage",), "Rows that a stage holds now.")
 UNACCOUNTED = Metric(
     "oddspipe_unaccounted_rows", "gauge", ("stage",),
@@ -131,9 +139,9 @@ SPOOL_LIMIT = Metric(
 MEMORY = Metric("oddspipe_memory_bytes", "gauge", (), "Resident memory of the process.")
 
 METRICS: Final = (
-    PLAN, EVENTS, ROWS, REJECTED, DROPPED, ANOMALIES, HELD, UNACCOUNTED, BOARDS, FAILURES, LIVE,
-    UNPRICED, EXPECTED, INPUT_TIME, ODDS_TIME, SINK_UP, SINK_OUTPUTS, SINK_RETRIES, SINK_WAITING,
-    LATENCY, COMMITS, RESTARTS, PARTITIONS, COMMITTED, SNAPSHOTS, CONNECTED, SPOOL, SPOOL_LIMIT,
-    MEMORY,
+    PLAN, EVENTS, ROWS, REJECTED, DROPPED, ANOMALIES, SCORED, ACCURACY, HELD, UNACCOUNTED, BOARDS,
+    FAILURES, LIVE, UNPRICED, EXPECTED, INPUT_TIME, ODDS_TIME, SINK_UP, SINK_OUTPUTS, SINK_RETRIES,
+    SINK_WAITING, LATENCY, COMMITS, RESTARTS, PARTITIONS, COMMITTED, SNAPSHOTS, CONNECTED, SPOOL,
+    SPOOL_LIMIT, MEMORY,
 )  # fmt: skip
 """All of them."""

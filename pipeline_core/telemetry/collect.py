@@ -59,6 +59,7 @@ class RunCollector(Collector):
         yield from self._work(reading)
         yield from self._books(reading)
         yield from self._games(reading)
+        yield from self._accuracy(reading)
         yield from self._sinks(reading.sinks)
         yield from self._live(reading)
         yield self._family(c.MEMORY, {(): rss_mb() * 1e6})
@@ -148,6 +149,13 @@ class RunCollector(Collector):
         ):
             if newest := max(times, default=0):
                 yield self._family(metric, {(): newest / SECOND_US})
+
+    def _accuracy(self, reading: Reading) -> Iterator[Family]:
+        if (accuracy := reading.accuracy) is not None:
+            scores = accuracy.as_report()
+            yield self._family(c.SCORED, {(): scores.pop("games")})
+            if accuracy.games:
+                yield self._family(c.ACCURACY, {(name,): value for name, value in scores.items()})
 
     def _sinks(self, sinks: Sequence[SinkReading]) -> Iterator[Family]:
         """Yield what is known of each; kinds of runs differ in what they know."""

@@ -10,6 +10,7 @@ from oddspipe.core.clock import Clock
 from oddspipe.core.ports.source import Source
 from oddspipe.core.runtime.meter import Histogram
 from oddspipe.core.runtime.pulse import Pulse
+from oddspipe.core.stages.accuracy import Accuracy, all_of
 from oddspipe.core.stages.protocol import Account
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class Reading:
     pulses: list[Pulse]
     committed: dict[int, int]
     sinks: list[SinkReading]
+    accuracy: Accuracy | None = None
     failures: int | None = None
     commits: int | None = None
     restarts: int | None = None
@@ -105,6 +107,7 @@ def of_fused(run: Run, clock: Clock) -> Reading:
         [runner.pulse],
         {0: progress.committed},
         sinks,
+        accuracy=runner.chain.accuracy,
         failures=runner.failures,
         live=live,
         troubles=_troubles(sinks, live.trouble if live else ""),
@@ -132,6 +135,7 @@ def of_kafka(run: "KafkaRun", clock: Clock) -> Reading:
         [one.pulse for one in owned.values()],
         {partition: one.committed for partition, one in owned.items()},
         sinks,
+        accuracy=all_of([one.chain.accuracy for one in owned.values()]),
         commits=runner.commits,
         restarts=runner.restarts,
         troubles=[*_brokers(runner.trouble), *_troubles(sinks, "")],

@@ -33,7 +33,10 @@ class Cluster:
     def settings(self) -> dict[str, Any]:
         """Return what every client of the cluster needs."""
         # What goes wrong is told by errors; librdkafka's own lines would tear the screen.
-        return {"bootstrap.servers": self.brokers, "log_level": 2, **self.login}
+        quiet = {"log_level": 2}
+        # The default waits up to 10 s before it tries a broker again that has been away.
+        quick = {"reconnect.backoff.max.ms": 1_000}
+        return {"bootstrap.servers": self.brokers, **quiet, **quick, **self.login}
 
 
 def cluster_of(plan: Plan) -> Cluster:
