@@ -97,13 +97,13 @@ def _cases(fleet: Fleet, alert: Alert) -> Iterator[dict[str, Any]]:
 
 
 _LABELS: Final = {
-    "topic": "nfl.odds.v1",
-    "consumergroup": "clickhouse.nfl",
+    "topic": "sport.odds.v1",
+    "consumergroup": "clickhouse.sport",
     "instance": "a",
-    "namespace": "odds-nfl",
-    "statefulset": "nfl-price",
-    "scaledObject": "nfl-price",
-    "pod": "nfl-price-0",
+    "namespace": "odds-sport",
+    "statefulset": "sport-price",
+    "scaledObject": "sport-price",
+    "pod": "sport-price-0",
 }
 """What stands for the labels in unit tests."""
 
@@ -120,7 +120,7 @@ def _either(words: list[str]) -> str:
 def _brokers(fleet: Fleet) -> Iterator[Alert]:
     topics = _either([topic.name for member in fleet.members for topic in member.topic_list()])
     short = "kafka_topic_partition_under_replicated_partition"
-    series = f'{short}{{topic="nfl.odds.v1",partition="0"}}'
+    series = f'{short}{{topic="sport.odds.v1",partition="0"}}'
     servers = fleet.members[0].brokers
     yield Alert(
         "OddspipeCopiesMissing",
@@ -277,7 +277,7 @@ def _cluster(fleet: Fleet) -> Iterator[Alert]:
     spaces = _either([member.namespace for member in fleet.members])
     ours = f'namespace=~"{spaces}"'
     wanted, ready = "kube_statefulset_replicas", "kube_statefulset_status_replicas_ready"
-    one = '{namespace="odds-nfl",statefulset="nfl-price"}'
+    one = '{namespace="odds-sport",statefulset="sport-price"}'
     yield Alert(
         "OddspipePodsMissing",
         f"max by (namespace, statefulset) ({wanted}{{{ours}}} - {ready}{{{ours}}}) > 0",
@@ -294,7 +294,7 @@ def _cluster(fleet: Fleet) -> Iterator[Alert]:
         ("Pending: the limit of the node group is reached; see `infra.machines`.",),
     )  # fmt: skip
     errors = "keda_scaler_detail_errors_total"
-    series = f'{errors}{{namespace="odds-nfl",scaledObject="nfl-price",scaler="kafka"}}'
+    series = f'{errors}{{namespace="odds-sport",scaledObject="sport-price",scaler="kafka"}}'
     yield Alert(
         "OddspipeScalerFails",
         f"sum by (namespace, scaledObject) (increase({errors}{{{ours}}}[10m])) > 3",
@@ -310,7 +310,7 @@ def _cluster(fleet: Fleet) -> Iterator[Alert]:
         ("A login is refused: see the secret.",),
     )  # fmt: skip
     again = "kube_pod_container_status_restarts_total"
-    pod = f'{again}{{namespace="odds-nfl",pod="nfl-price-0",container="price"}}'
+    pod = f'{again}{{namespace="odds-sport",pod="sport-price-0",container="price"}}'
     yield Alert(
         "OddspipePodRestarts",
         f"sum by (namespace, pod) (increase({again}{{{ours}}}[30m])) > 3",
@@ -321,8 +321,8 @@ def _cluster(fleet: Fleet) -> Iterator[Alert]:
         "The process ends, or its probe finds it hanging.",
         "Its partitions pause for seconds each time.",
         ("kubectl get pods -A -l app.kubernetes.io/part-of=oddspipe",
-         "kubectl -n odds-nfl logs nfl-price-0 --previous --tail=50",
-         "kubectl -n odds-nfl describe pod nfl-price-0 | tail -20"),
+         "kubectl -n odds-SPORT logs SPORT-price-0 --previous --tail=50",
+         "kubectl -n odds-SPORT describe pod SPORT-price-0 | tail -20"),
         ("`OOMKilled`: see the runbook OddspipeMemory of the sport.",
          "Exit code 2 or 3: the spec or the deployment is wrong; roll back."),
     )  # fmt: skip

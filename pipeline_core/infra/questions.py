@@ -15,7 +15,7 @@ SPAN: Final = "SPAN"
 """Stands for the days that are asked for."""
 DAYS: Final = "event_time >= {since:Date} AND event_time < {until:Date}"
 HISTORY: Final = "HISTORY"
-"""Stands for the sport's history. FINAL: the odds topic is read at least once."""
+"""Stands for the sport's history."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ QUESTIONS: Final = (
         "path_of_a_price",
         "How did the main line of a market move in a game, and what moved it?",
         "SELECT odds_sequence, as_of, reason, home_score, away_score, side, line, decimal,\n"
-        "    round(p_fair, 4) AS fair, status\nFROM HISTORY FINAL\n"
+        "    round(p_fair, 4) AS fair, status\nFROM HISTORY\n"
         "WHERE game_id = {game:String} AND market = {market:String} AND scope = 'game'\n"
         "    AND is_main\n"
         "ORDER BY odds_sequence, side",
@@ -48,7 +48,7 @@ QUESTIONS: Final = (
         "What were the last open prices of each game's main lines before its first score?",
         "SELECT game_id, market, side, argMax(line, odds_sequence) AS last_line,\n"
         "    argMax(decimal, odds_sequence) AS last_decimal, max(as_of) AS at\n"
-        "FROM HISTORY FINAL\n"
+        "FROM HISTORY\n"
         "WHERE SPAN AND scope = 'game' AND is_main AND status = 'open'\n"
         "    AND home_score + away_score = 0\n"
         "GROUP BY game_id, market, side\nORDER BY game_id, market, side",
@@ -57,7 +57,7 @@ QUESTIONS: Final = (
         "suspensions",
         "How often was a market suspended in a game, and why?",
         "SELECT game_id, market, reason, uniqExact(odds_sequence) AS times, min(as_of) AS first,\n"
-        "    max(as_of) AS last\nFROM HISTORY FINAL\n"
+        "    max(as_of) AS last\nFROM HISTORY\n"
         "WHERE SPAN AND status = 'suspended'\n"
         "GROUP BY game_id, market, reason\nORDER BY times DESC, game_id, market\nLIMIT 1000",
     ),
@@ -67,7 +67,7 @@ QUESTIONS: Final = (
         "SELECT toDate(at, 'UTC') AS day, scope, market, count() AS boards,\n"
         "    round(avg(booked) - 1, 5) AS margin\nFROM (\n"
         "    SELECT min(event_time) AS at, scope, market, sum(p_booked) AS booked\n"
-        "    FROM HISTORY FINAL\n"
+        "    FROM HISTORY\n"
         "    WHERE SPAN AND is_main AND status = 'open'\n"
         "    GROUP BY game_id, odds_sequence, scope, market, line\n)\n"
         "GROUP BY day, scope, market\nORDER BY day, scope, market",
@@ -78,7 +78,7 @@ QUESTIONS: Final = (
         "SELECT toDate(event_time, 'UTC') AS day, uniqExact(game_id, odds_sequence) AS messages,\n"
         "    quantiles(0.5, 0.99, 0.999)(dateDiff('microsecond', oldest_ingest, as_of))\n"
         "        AS delay_us\n"
-        "FROM HISTORY FINAL\n"
+        "FROM HISTORY\n"
         "WHERE SPAN\nGROUP BY day\nORDER BY day",
     ),
 )

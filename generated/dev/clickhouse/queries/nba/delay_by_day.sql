@@ -4,7 +4,7 @@
 SELECT toDate(event_time, 'UTC') AS day, uniqExact(game_id, odds_sequence) AS messages,
     quantiles(0.5, 0.99, 0.999)(dateDiff('microsecond', oldest_ingest, as_of))
         AS delay_us
-FROM oddspipe.nba_odds_history FINAL
+FROM oddspipe.nba_odds_history
 WHERE event_time >= {since:Date} AND event_time < {until:Date}
 GROUP BY day
 ORDER BY day;

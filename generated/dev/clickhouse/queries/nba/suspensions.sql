@@ -3,7 +3,7 @@
 -- How often was a market suspended in a game, and why?
 SELECT game_id, market, reason, uniqExact(odds_sequence) AS times, min(as_of) AS first,
     max(as_of) AS last
-FROM oddspipe.nba_odds_history FINAL
+FROM oddspipe.nba_odds_history
 WHERE event_time >= {since:Date} AND event_time < {until:Date} AND status = 'suspended'
 GROUP BY game_id, market, reason
 ORDER BY times DESC, game_id, market

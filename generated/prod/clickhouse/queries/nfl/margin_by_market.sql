@@ -5,7 +5,7 @@ SELECT toDate(at, 'UTC') AS day, scope, market, count() AS boards,
     round(avg(booked) - 1, 5) AS margin
 FROM (
     SELECT min(event_time) AS at, scope, market, sum(p_booked) AS booked
-    FROM oddspipe.nfl_odds_history FINAL
+    FROM oddspipe.nfl_odds_history
     WHERE event_time >= {since:Date} AND event_time < {until:Date} AND is_main AND status = 'open'
     GROUP BY game_id, odds_sequence, scope, market, line
 )
