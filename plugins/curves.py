@@ -101,6 +101,7 @@ class Spread:
 
     Two forecasts meet in it: `score` of who wins, and `middle` of by how much. Where the game is
     open they say the same; where it is not, the deviation gives way, within `BOUNDS` of the usual.
+    Where who wins is certain, by how much is left: a lead of 40 with seconds to go stays one of 40.
     """
 
     mean: Reals
@@ -113,9 +114,14 @@ class Spread:
         safe = np.where(np.abs(score) < 1e-9, 1e-9, score)
         wanted = share * middle / safe + (1.0 - share) * deviation
         made = wanted.clip(BOUNDS[0] * deviation, BOUNDS[1] * deviation)
-        return Spread(score * made, made)
+        mean = score * made
+        sure = (np.abs(score) - SURE).clip(0.0, 1.0)
+        beyond = (np.abs(middle) > np.abs(mean)) & (middle * mean > 0.0)
+        return Spread(np.where(beyond, (1.0 - sure) * mean + sure * middle, mean), made)
 
 
 OPEN = 0.5
 """Within so many deviations of an even game the usual deviation counts as well."""
+SURE = 4.0
+"""From so many deviations on (one game in 30,000) the median margin takes over, within one more."""
 BOUNDS = (0.5, 2.0)

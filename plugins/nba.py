@@ -139,7 +139,7 @@ class Scope:
 class NbaModel:
     """Price NBA games from score, clock, possession, free throws and what was known before."""
 
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
     scopes: ClassVar[tuple[str, ...]] = ("game", "first_half")
     inputs: ClassVar[tuple[str, ...]] = (
         "home_score",

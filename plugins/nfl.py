@@ -70,7 +70,7 @@ class NflParameters(BaseModel):
 class NflModel:
     """Price NFL games from score, clock, possession, field position and the pregame line."""
 
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
     scopes: ClassVar[tuple[str, ...]] = ("game",)
     inputs: ClassVar[tuple[str, ...]] = (
         "home_score",

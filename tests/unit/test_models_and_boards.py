@@ -178,6 +178,37 @@ def test_a_decided_game_is_certain_and_has_no_price():
         assert not boards.decimal_milli.any()
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_lead_that_nothing_can_turn_stays_what_it_is(sign):
+    home, away = (123, 83)[::sign]
+    nba = one(
+        home_score=home,
+        away_score=away,
+        time_left=19,
+        period=4,
+        possession=2,
+        spread_line=-2.5,
+        total_line=226,
+        **COURT,
+    )
+    nfl = one(
+        home_score=home - 80,
+        away_score=away - 80,
+        period=4,
+        time_left=19,
+        possession=1,
+        yardline_100=70,
+        spread_line=3,
+        total_line=44,
+        **SNAP,
+    )
+    for name, frame in {"nba": nba, "nfl": nfl}.items():
+        margin = MODELS[name].price(frame)["game"].margin()
+        numbers = margin.first[0] + np.arange(margin.mass.shape[1])
+
+        assert float((numbers * margin.mass[0]).sum()) == pytest.approx(sign * 40, abs=1.5), name
+
+
 def test_a_level_basketball_game_goes_to_overtime_and_a_football_tie_can_stand():
     nba = one(home_score=100, away_score=100, time_left=0, period=4, possession=0,
               spread_line=0, total_line=220, **COURT)  # fmt: skip
