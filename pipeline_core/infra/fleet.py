@@ -280,6 +280,7 @@ class Fleet:
     Attributes:
         platform: Text of the platform file, as pods read it.
         inputs: Values that come from outside.
+        before: Environments that an image runs in before it comes here, in the platform's order.
     """
 
     environment: str
@@ -288,6 +289,7 @@ class Fleet:
     partners: Mapping[str, Any]
     owners: Mapping[str, Any]
     inputs: tuple[Input, ...]
+    before: tuple[str, ...] = ()
 
     def secret_paths(self) -> list[str]:
         """Return the paths of the secrets that pods of all sports read."""

@@ -60,6 +60,7 @@ def fleets_of(
             _unique(
                 [*_inputs(document, ("environments", name)), *(i for r in read for i in r.inputs)]
             ),
+            tuple(there[: there.index(name)]),
         )
         for name in wanted
     ]

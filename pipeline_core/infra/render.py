@@ -6,6 +6,7 @@ from oddspipe import __version__
 from oddspipe.core.infra.alerts import alerts_of
 from oddspipe.core.infra.cache import cache_of
 from oddspipe.core.infra.clickhouse import clickhouse_of
+from oddspipe.core.infra.delivery import delivery_of, variables_of
 from oddspipe.core.infra.deploy import deploy_of
 from oddspipe.core.infra.fleet import Fleet
 from oddspipe.core.infra.helm import chart_of
@@ -31,6 +32,7 @@ EMITTERS = (
     questions_of,
     deploy_of,
     terraform_of,
+    delivery_of,
 )
 
 
@@ -63,6 +65,7 @@ def _pages(fleet: Fleet) -> Iterator[Artefact]:
     values = {
         "head": head("sports/*.yaml, platform.yaml", mark="[//]: #"),
         "fleet": fleet,
+        "variables": variables_of(fleet),
         "alerts": {member.sport: alerts_of(member) for member in fleet.members},
     }
     yield Artefact("README.md", rendered("infra/README.md.j2", values), "page")

@@ -343,7 +343,7 @@ def test_the_broker_takes_the_topics_and_their_settings(brokers):
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_programs_are_shell(environment):
-    for file in (GENERATED / environment).rglob("*.sh"):
+    for file in (GENERATED / environment / "kafka").rglob("*.sh"):
         code, words = told("sh", "-n", file)
         assert code == 0, words
         assert file.stat().st_mode & 0o111
