@@ -9,12 +9,12 @@ STUBS = $(BIN)/stubtest --concise --allowlist tests/typing/stubtest.txt $(patsub
 help: ## List the tasks.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: .venv/dev ## Install into .venv with everything that development needs.
+setup: .venv/dev .venv/policy/stamp ## Install into .venv with everything that development needs.
 
 run: .venv/run ## Run an NFL Sunday (60,000 events a second, one minute) with its live view.
 	$(BIN)/oddspipe run --sport nfl --source simulator --rate 60000 --duration 60 --seed 1
 
-test: .venv/dev ## Pass every test, the examples in docstrings among them.
+test: .venv/dev .venv/policy/stamp ## Pass every test, the examples in docstrings among them.
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile tests --doctest-modules --pyargs oddspipe
 
 check: .venv/dev ## Check format, lint, types, stubs and import contracts.
@@ -75,4 +75,12 @@ clean: ## Remove what was installed and built.
 .venv/dev: .venv/run
 	@echo "installing what the tests need …"
 	@$(INSTALL) -e '.[embedded,report,schema,dev]'
+	@touch $@
+
+# Their packages would hold back ours: in an environment of their own, as pipx does it.
+.venv/policy/stamp: Makefile | .venv/run
+	@echo "installing what reads policies …"
+	@$(BIN)/python -m venv .venv/policy
+	@.venv/policy/bin/python -m pip install --quiet --disable-pip-version-check checkov==3.3.30 parliament==1.6.4 "setuptools<81"
+	@ln -sf ../policy/bin/checkov ../policy/bin/parliament $(BIN)/
 	@touch $@

@@ -65,7 +65,8 @@ def render_infra(  # noqa: PLR0913 - one parameter an option
         typer.Option(
             "--verify",
             help="Have what lies there read by the tools that will read it: Helm, Kubernetes' "
-            "schemas, promtool, amtool, the ClickHouse engine.",
+            "schemas, promtool, amtool, the ClickHouse engine, linters of shell, workflows, images "
+            "and policies.",
         ),
     ] = False,
     form: AsForm = Form.TEXT,

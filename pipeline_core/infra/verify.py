@@ -3,10 +3,8 @@
 import importlib
 import json
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final
@@ -16,65 +14,44 @@ import yaml
 from oddspipe.core.errors import UsageError
 from oddspipe.core.infra.cache_check import acl_faults
 from oddspipe.core.infra.queries import unknown
+from oddspipe.core.infra.iam import iam_policies
+from oddspipe.core.infra.linters import Result, linted, policies, reads
 
 VERSIONS: Final = ("1.31", "1.33", "1.35")
 """Versions of Kubernetes whose schemas must take every object."""
 IMAGE: Final = {"repository": "registry.example.com/oddspipe", "digest": f"sha256:{'a' * 64}"}
 """Stands for the image, which the deployment gives."""
-PATIENCE_S: Final = 120
 HARMLESS: Final = 2
 """Helm's messages below this are advice."""
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What one check came to.
-
-    Attributes:
-        name: What was read, by which tool.
-        faults: What is wrong; empty for nothing.
-        skipped: Why it did not run; empty if it did.
-    """
-
-    name: str
-    faults: tuple[str, ...] = ()
-    skipped: str = ""
-
-
 def verified(folder: Path) -> Iterator[Result]:
     """Yield the result of every check of a rendered environment."""
+    objects: list[dict[str, Any]] = []
     for file in sorted(folder.glob("helm/values-*.yaml")):
-        yield from _chart(folder, file)
+        yield from _chart(folder, file, objects)
     for file in sorted(folder.glob("prometheus/*.rules.yaml")):
-        yield _program("promtool", "prometheus", ["check", "rules"], file)
+        yield _program("promtool", ["check", "rules"], file)
     for file in sorted(folder.glob("prometheus/*.test.yaml")):
-        yield _program("promtool", "prometheus", ["test", "rules"], file)
+        yield _program("promtool", ["test", "rules"], file)
     for file in sorted(folder.glob("alertmanager/*.yaml")):
-        yield _program("amtool", "prometheus-alertmanager", ["check-config"], file)
+        yield _program("amtool", ["check-config"], file)
     for file in sorted(folder.glob("grafana/*.json")):
         yield _guarded(f"promql {file.name}", "promql_parser", partial(_queries, file))
     yield _guarded("clickhouse tables", "chdb.session", partial(_tables, folder), "chdb")
     for file in sorted(folder.glob("redis/*.acl")):
         yield _users(file)
     for file in sorted(folder.rglob("*.sh")):
-        yield _program("sh", "dash", ["-n"], file)
+        yield _program("sh", ["-n"], file)
+    yield from linted(folder)
+    yield from _listed("parliament", "hcl2", partial(iam_policies, folder), "python-hcl2")
+    with tempfile.TemporaryDirectory() as place:
+        yield from policies(folder, [*objects, *_others(folder)], Path(place))
 
 
-def _program(name: str, package: str, words: list[str], file: Path) -> Result:
+def _program(name: str, words: list[str], file: Path) -> Result:
     """Have a program read a file."""
-    title = " ".join([name, *words, file.name])
-    found = shutil.which(name)
-    if found is None:
-        return Result(title, skipped=f"{name} is not installed (Debian: {package})")
-    try:
-        done = subprocess.run(  # noqa: S603 - a program of the PATH, words of ours
-            [found, *words, str(file)],
-            capture_output=True, text=True, timeout=PATIENCE_S, check=False,
-        )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return Result(title, (str(error),))
-    said = (done.stdout + done.stderr).strip().splitlines()
-    return Result(title, tuple(said[-12:]) if done.returncode else ())
+    return reads(name, [*words, str(file)], " ".join([name, *words, file.name]))
 
 
 def _users(file: Path) -> Result:
@@ -101,8 +78,33 @@ def _guarded(
         return Result(title, (f"{type(error).__name__}: {str(error)[:500]}",))
 
 
-def _chart(folder: Path, values: Path) -> Iterator[Result]:
-    """Lint the chart with a sport's values, render it, and hold objects against the schemas."""
+def _listed(
+    title: str, module: str, check: Callable[[Any], Iterable[Result]], package: str
+) -> Iterator[Result]:
+    """Yield the results of checks with a library, if it is there."""
+    found: list[Result] = []
+
+    def listed(loaded: Any) -> list[str]:  # noqa: ANN401 - a library
+        found.extend(check(loaded))
+        return []
+
+    whole = _guarded(title, module, listed, package)
+    yield from found
+    if whole.faults or whole.skipped:
+        yield whole
+
+
+def _others(folder: Path) -> list[dict[str, Any]]:
+    """Return the objects that no chart makes."""
+    text = (folder / "kubernetes" / "base.yaml").read_text(encoding="utf-8")
+    return [one for one in yaml.safe_load_all(text) if one]
+
+
+def _chart(folder: Path, values: Path, kept: list[dict[str, Any]]) -> Iterator[Result]:
+    """Lint the chart with a sport's values, render it, and hold objects against the schemas.
+
+    What was rendered is added to `kept`.
+    """
     sport = values.stem.removeprefix("values-")
     with tempfile.TemporaryDirectory() as place:
         try:
@@ -119,6 +121,7 @@ def _chart(folder: Path, values: Path) -> Iterator[Result]:
             return [] if objects else ["nothing was rendered"]
 
         yield _guarded(f"helm template {sport}", "helm_python", template, _HELM)
+        kept.extend(objects)
         for version in VERSIONS if objects else ():
             yield _guarded(
                 f"kubernetes {version} {sport}",

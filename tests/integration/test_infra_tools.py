@@ -14,7 +14,7 @@ from tests.replay_cases import oddspipe
 
 from oddspipe.core.adapters.clickhouse.history import ClickHouseHistory
 from oddspipe.core.adapters.clickhouse.rows import odds_history
-from oddspipe.core.infra import verify
+from oddspipe.core.infra import linters, verify
 from oddspipe.core.infra.clickhouse import sport_statements
 from oddspipe.core.infra.load import fleets_of
 from oddspipe.core.services import clickhouse, process
@@ -30,7 +30,7 @@ CUSTOM = {"keda.sh", "external-secrets.io", "monitoring.coreos.com", "argoproj.i
 
 def tool(name, why):
     """Return the path of a program, or skip."""
-    found = shutil.which(name)
+    found = linters.program(name)
     if found is None:
         pytest.skip(f"{name} is not installed: {why}")
     return found
@@ -381,37 +381,95 @@ def test_applications_take_what_lies_in_the_repository():
         assert {(api.rpartition("/")[0], kind) for api, kind in kinds} == allowed
 
 
+DAMAGE = [
+    ("helm/values-nfl.yaml", "port: 9464", "port: ninety"),
+    ("prometheus/nba.rules.yaml", "absent(", "abscent("),
+    ("alertmanager/alertmanager.yaml", "receiver: nfl-primary", "receiver: nobody"),
+    ("grafana/mlb.json", "sum (oddspipe_live_games", "sum ((oddspipe_live_games"),
+    ("clickhouse/nfl.sql", "ENGINE = MergeTree", "ENGINE = MergTree"),
+    ("grafana/nfl.json", "oddspipe_boards_total", "oddspipe_board_total"),
+    ("redis/users.acl", "+ping", "+pong"),
+    ("kafka/nba/apply.sh", "set -eu", "if set -eu"),
+    ("runbooks/mlb/OddspipeDown.md", "```sh\n", "```sh\ncd $HOME/odds pipe\n"),
+    ("docker/Dockerfile", "USER 65532:65532\n", "USER root\nRUN cd /tmp && ls\n"),
+    ("github/check.yaml", "@de0fac2e4500dabe0009e67214ff5f5447ce83dd", "@v6"),
+    ("github/image.yaml", "${{ steps.which.outputs", "${{ steps.witch.outputs"),
+    ("terraform/modules/clickhouse/main.tf", '"s3:GetObject"', '"s3:GetObjct"'),
+    ("terraform/modules/cluster/main.tf", '"secretsmanager:GetSecretValue"', '"s3:GetObject"'),
+    (
+        "terraform/modules/network/main.tf",
+        "enable_dns_support   = true",
+        "enable_dns_support = true",
+    ),
+]
+
+
 def test_the_command_has_everything_read_and_says_what_is_wrong(tmp_path):
-    for name in ("promtool", "amtool"):
-        tool(name, "they are in Debian's prometheus and prometheus-alertmanager")
+    for name, whence in linters.WANTED.items():
+        tool(name, whence)
     for name in ("sports", "platform.yaml"):
         (tmp_path / name).symlink_to(ROOT / name)
     shutil.copytree(GENERATED / "staging", tmp_path / "generated" / "staging")
     words = ("render-infra", "--verify", "--env", "staging")
     sound = oddspipe(*words, folder=tmp_path)
     assert sound.returncode == 0, sound.stdout
-    assert re.search(r"(4\d|3\d) checks ran, 0 failed, 0 skipped", sound.stdout)
+    ran = re.search(r"(\d+) checks ran, 0 failed, 0 skipped", sound.stdout)
+    assert int(ran[1]) >= 58
 
-    def broken(path, old, new):
+    for path, old, new in DAMAGE:
         file = tmp_path / "generated/staging" / path
         text = file.read_text()
         assert old in text
         file.write_text(text.replace(old, new, 1))
-
-    broken("helm/values-nfl.yaml", "port: 9464", "port: ninety")
-    broken("prometheus/nba.rules.yaml", "absent(", "abscent(")
-    broken("alertmanager/alertmanager.yaml", "receiver: nfl-primary", "receiver: nobody")
-    broken("grafana/mlb.json", "sum (oddspipe_live_games", "sum ((oddspipe_live_games")
-    broken("clickhouse/nfl.sql", "ENGINE = MergeTree", "ENGINE = MergTree")
-    broken("kafka/nba/apply.sh", "set -eu", "if set -eu")
-    broken("grafana/nfl.json", "oddspipe_boards_total", "oddspipe_board_total")
-    broken("redis/users.acl", "+ping", "+pong")
     found = oddspipe(*words, "--format", "json", folder=tmp_path)
     assert found.returncode == 3
     wrong = {one["name"] for one in json.loads(found.stdout) if one["faults"]}
     assert wrong == {
         "helm lint nfl", "helm template nfl", "promtool check rules nba.rules.yaml",
         "promtool test rules nba.test.yaml", "amtool check-config alertmanager.yaml",
-        "promql mlb.json", "promql nfl.json", "clickhouse tables", "sh -n apply.sh",
-        "valkey-server --aclfile users.acl",
+        "promql mlb.json", "clickhouse tables", "sh -n apply.sh", "shellcheck kafka/nba/apply.sh",
+        "shellcheck runbooks/mlb", "hadolint Dockerfile", "checkov dockerfile", "zizmor check.yaml",
+        "actionlint image.yaml", "parliament clickhouse/backups", "parliament cluster/secrets",
+        "terraform fmt",
     }  # fmt: skip
+
+
+def test_checkov_refuses_what_is_careless_and_no_excuse_is_idle(tmp_path):
+    tool("checkov", linters.WANTED["checkov"])
+    folder = tmp_path / "prod"
+    shutil.copytree(GENERATED / "prod", folder)
+    values = values_of("prod", "nfl")
+    objects = verify.render(chart(tmp_path / "chart", "prod", values), "nfl", helm())
+    for number, change in enumerate((None, "privileged", "storage_encrypted")):
+        if change == "privileged":
+            pod = next(one for one in objects if one["kind"] == "StatefulSet")["spec"]["template"]
+            pod["spec"]["containers"][0]["securityContext"]["privileged"] = True
+        if change == "storage_encrypted":
+            file = folder / "terraform/modules/buckets/main.tf"
+            file.write_text(file.read_text().replace("block_public_policy     = true", ""))
+        place = tmp_path / str(number)
+        place.mkdir()
+        found = {one.name: one for one in linters.policies(folder, objects, place)}
+        assert set(found) == {
+            "checkov terraform", "checkov dockerfile", "checkov kubernetes", "checkov excuses",
+        }  # fmt: skip
+        assert not any(one.skipped for one in found.values())
+        wrong = {name for name, one in found.items() if one.faults}
+        assert wrong == {
+            None: set(), "privileged": {"checkov kubernetes"},
+            "storage_encrypted": {"checkov kubernetes", "checkov terraform"},
+        }[change]  # fmt: skip
+    assert all(
+        len(one.why) > 5 for one in (*linters.skips("checkov"), *linters.skips("parliament"))
+    )
+
+
+def test_a_check_whose_tool_is_missing_is_told_and_is_no_success(tmp_path, monkeypatch):
+    monkeypatch.setattr(linters, "program", lambda _name: None)
+    found = list(linters.linted(GENERATED / "prod"))
+    assert len(found) > 12
+    assert all(one.skipped and not one.faults for one in found)
+    assert "pip install zizmor" in "".join(one.skipped for one in found)
+    place = tmp_path / "place"
+    place.mkdir()
+    assert [one.skipped != "" for one in linters.policies(GENERATED / "prod", [], place)] == [True]

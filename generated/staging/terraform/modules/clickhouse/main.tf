@@ -93,6 +93,7 @@ resource "aws_instance" "this" {
   iam_instance_profile    = aws_iam_instance_profile.this.name
   disable_api_termination = true
   monitoring              = true
+  ebs_optimized           = true
   tags                    = { Name = "${var.name}-clickhouse-${each.key}" }
   metadata_options {
     http_endpoint               = "enabled"

@@ -33,7 +33,7 @@ resource "aws_iam_role_policy_attachment" "control" {
 
 resource "aws_cloudwatch_log_group" "this" {
   name              = "/aws/eks/${var.name}/cluster"
-  retention_in_days = 90
+  retention_in_days = 365
   kms_key_id        = var.key_arn
 }
 
@@ -41,7 +41,7 @@ resource "aws_eks_cluster" "this" {
   name                      = var.name
   version                   = var.kubernetes_version
   role_arn                  = aws_iam_role.control.arn
-  enabled_cluster_log_types = ["api", "audit", "authenticator"]
+  enabled_cluster_log_types = ["api", "audit", "authenticator", "controllerManager", "scheduler"]
   deletion_protection       = true
 
   vpc_config {
