@@ -14,6 +14,7 @@ import yaml
 from oddspipe.core.errors import UsageError
 from oddspipe.core.infra.cache_check import acl_faults
 from oddspipe.core.infra.queries import unknown
+from oddspipe.core.infra.custom import custom_faults
 from oddspipe.core.infra.iam import iam_policies
 from oddspipe.core.infra.linters import Result, linted, policies, reads
 
@@ -45,8 +46,10 @@ def verified(folder: Path) -> Iterator[Result]:
         yield _program("sh", ["-n"], file)
     yield from linted(folder)
     yield from _listed("parliament", "hcl2", partial(iam_policies, folder), "python-hcl2")
+    others = list(_others(folder))
+    yield from _against("base and Argo CD", others)
     with tempfile.TemporaryDirectory() as place:
-        yield from policies(folder, [*objects, *_others(folder)], Path(place))
+        yield from policies(folder, [*objects, *others], Path(place))
 
 
 def _program(name: str, words: list[str], file: Path) -> Result:
@@ -94,10 +97,19 @@ def _listed(
         yield whole
 
 
-def _others(folder: Path) -> list[dict[str, Any]]:
-    """Return the objects that no chart makes."""
-    text = (folder / "kubernetes" / "base.yaml").read_text(encoding="utf-8")
-    return [one for one in yaml.safe_load_all(text) if one]
+def _others(folder: Path) -> Iterator[dict[str, Any]]:
+    """Yield the objects that no chart makes."""
+    for name in ("kubernetes", "argocd"):
+        for file in sorted((folder / name).glob("*.yaml")):
+            yield from (x for x in yaml.safe_load_all(file.read_text(encoding="utf-8")) if x)
+
+
+def _against(title: str, objects: list[dict[str, Any]]) -> Iterator[Result]:
+    """Hold objects against Kubernetes' schemas, and those of others that it does not know."""
+    for version in VERSIONS:
+        check = partial(_held, version, objects)
+        yield _guarded(f"kubernetes {version} {title}", "kubernetes_validate", check)
+    yield _guarded(f"custom resources {title}", "jsonschema", partial(custom_faults, objects))
 
 
 def _chart(folder: Path, values: Path, kept: list[dict[str, Any]]) -> Iterator[Result]:
@@ -122,12 +134,8 @@ def _chart(folder: Path, values: Path, kept: list[dict[str, Any]]) -> Iterator[R
 
         yield _guarded(f"helm template {sport}", "helm_python", template, _HELM)
         kept.extend(objects)
-        for version in VERSIONS if objects else ():
-            yield _guarded(
-                f"kubernetes {version} {sport}",
-                "kubernetes_validate",
-                partial(_held, version, objects),
-            )
+        if objects:
+            yield from _against(sport, objects)
 
 
 _HELM: Final = "helm-python-sdk"

@@ -16,6 +16,7 @@ from oddspipe.core.adapters.clickhouse.history import ClickHouseHistory
 from oddspipe.core.adapters.clickhouse.rows import odds_history
 from oddspipe.core.infra import linters, verify
 from oddspipe.core.infra.clickhouse import sport_statements
+from oddspipe.core.infra.custom import custom_faults
 from oddspipe.core.infra.load import fleets_of
 from oddspipe.core.services import clickhouse, process
 
@@ -381,7 +382,66 @@ def test_applications_take_what_lies_in_the_repository():
         assert {(api.rpartition("/")[0], kind) for api, kind in kinds} == allowed
 
 
+# Custom resources.
+
+TRIGGER = "spec.triggers.0"
+SPOILT = [
+    ("ScaledObject", "spec.pollIntervall", 5), ("ScaledObject", "spec.pollingInterval", "5"),
+    ("ScaledObject", "spec.scaleTargetRef.nam", "x"), ("ScaledObject", "spec.scaleTargetRef", None),
+    ("ScaledObject", "spec.triggers", None), ("ScaledObject", f"{TRIGGER}.type", None),
+    ("ScaledObject", f"{TRIGGER}.metadata.desiredReplicas", 2),
+    ("ScaledObject", f"{TRIGGER}.metadata", None), ("ScaledObject", f"{TRIGGER}.metadta", {}),
+    ("ScaledObject", "spec.maxReplicaCount", "8"), ("ScaledObject", "spec.minReplicas", 1),
+    ("ScaledObject", "spec.fallback.behavior", "stay"),
+    ("ScaledObject", "spec.fallback.failureThreshold", None),
+    ("ScaledObject", "apiVersion", "keda.sh/v1"), ("ScaledObject", "kind", "ScaledObjekt"),
+    ("TriggerAuthentication", "spec.secretTargetRef.0.parameter", None),
+    ("TriggerAuthentication", "spec.secretTargetRef.0.secret", "x"),
+    ("TriggerAuthentication", "spec.secretTargetRefs", []),
+    ("ExternalSecret", "spec.refreshIntervall", "1h"), ("ExternalSecret", "spec.data", {}),
+    ("ExternalSecret", "spec.secretStoreRef.kind", "Store"),
+    ("ExternalSecret", "spec.data.0.remoteRef.key", None),
+    ("PodMonitor", "spec.selector", None), ("PodMonitor", "spec.podMetricsEndpoint", []),
+    ("PodMonitor", "spec.podMetricsEndpoints.0.interval", "10 s"),
+    ("PrometheusRule", "spec.groups.0.name", None), ("PrometheusRule", "spec.groups.0.rule", []),
+    ("PrometheusRule", "spec.groups.0.interval", "often"),
+    ("PrometheusRule", "spec.groups.0.rules.0.expr", None),
+    ("AppProject", "spec.sourceRepos", "*"), ("AppProject", "spec.syncWindow", []),
+    ("AppProject", "spec.syncWindows.0.manualSync", "yes"),
+    ("AppProject", "spec.namespaceResourceWhitelist.0.kind", None),
+    ("ApplicationSet", "spec.generators", None), ("ApplicationSet", "spec.goTemplates", True),
+    ("ApplicationSet", "spec.generators.0.lists", {}),
+    ("ApplicationSet", "spec.template.spec.project", None),
+    ("ApplicationSet", "spec.template.spec.source.repoURL", None),
+    ("ApplicationSet", "spec.template.spec.syncPolicy.syncOption", []),
+    ("ApplicationSet", "spec.template.spec.syncPolicy.retry.limit", "3"),
+    ("ApplicationSet", "spec.template.metadata.labels", ["a"]),
+]  # fmt: skip
+"""Kind, field, and what stands there instead; None for nothing."""
+
+
+def test_custom_resources_are_what_their_projects_take(tmp_path):
+    module = pytest.importorskip("jsonschema", reason="jsonschema is in the extra 'dev'")
+    objects = [
+        *verify.render(chart(tmp_path, "prod", values_of("prod", "nfl")), "nfl", helm()),
+        *(one for file in sorted((GENERATED / "prod/argocd").glob("*.yaml"))
+          for one in yaml.safe_load_all(file.read_text())),
+    ]  # fmt: skip
+    assert custom_faults(objects, module) == []
+    of_kind = {one["kind"]: one for one in objects if one["apiVersion"].split("/")[0] in CUSTOM}
+    assert {kind for kind, _, _ in SPOILT} == set(of_kind)
+    taken = [
+        (kind, path)
+        for kind, path, value in SPOILT
+        if not custom_faults([changed(of_kind[kind], path, value)], module)
+    ]
+    assert taken == []
+    assert len(SPOILT) >= 40
+
+
 DAMAGE = [
+    ("argocd/project.yaml", "syncWindows:", "syncWindow:"),
+    ("kubernetes/base.yaml", "globalDefault: false", "globalDefault: never"),
     ("helm/values-nfl.yaml", "port: 9464", "port: ninety"),
     ("prometheus/nba.rules.yaml", "absent(", "abscent("),
     ("alertmanager/alertmanager.yaml", "receiver: nfl-primary", "receiver: nobody"),
@@ -414,7 +474,7 @@ def test_the_command_has_everything_read_and_says_what_is_wrong(tmp_path):
     sound = oddspipe(*words, folder=tmp_path)
     assert sound.returncode == 0, sound.stdout
     ran = re.search(r"(\d+) checks ran, 0 failed, 0 skipped", sound.stdout)
-    assert int(ran[1]) >= 58
+    assert int(ran[1]) >= 65
 
     for path, old, new in DAMAGE:
         file = tmp_path / "generated/staging" / path
@@ -427,10 +487,12 @@ def test_the_command_has_everything_read_and_says_what_is_wrong(tmp_path):
     assert wrong == {
         "helm lint nfl", "helm template nfl", "promtool check rules nba.rules.yaml",
         "promtool test rules nba.test.yaml", "amtool check-config alertmanager.yaml",
-        "promql mlb.json", "clickhouse tables", "sh -n apply.sh", "shellcheck kafka/nba/apply.sh",
+        "promql mlb.json", "promql nfl.json", "clickhouse tables", "sh -n apply.sh",
+        "shellcheck kafka/nba/apply.sh", "valkey-server --aclfile users.acl",
         "shellcheck runbooks/mlb", "hadolint Dockerfile", "checkov dockerfile", "zizmor check.yaml",
         "actionlint image.yaml", "parliament clickhouse/backups", "parliament cluster/secrets",
-        "terraform fmt",
+        "terraform fmt", "custom resources base and Argo CD",
+        *(f"kubernetes {version} base and Argo CD" for version in KUBERNETES),
     }  # fmt: skip
 
 
