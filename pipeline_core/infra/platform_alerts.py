@@ -7,6 +7,7 @@ from typing import Any, Final
 from oddspipe.core.infra.alerts import ALWAYS, STEP_S, Alert
 from oddspipe.core.infra.fleet import BOARDS_A_GAME, Fleet
 from oddspipe.core.infra.helm import MONITORING, PROMETHEUS_RELEASE
+from oddspipe.core.infra.rules import filled
 from oddspipe.core.infra.text import head, with_head
 from oddspipe.core.infra.tree import Artefact
 from oddspipe.core.render.templates import rendered
@@ -75,12 +76,7 @@ def rule_of(fleet: Fleet, alert: Alert) -> dict[str, Any]:
 
 def _cases(fleet: Fleet, alert: Alert) -> Iterator[dict[str, Any]]:
     rule = rule_of(fleet, alert)
-    extra: dict[str, str] = {}
-    told = alert.description
-    for label, value in _LABELS.items():
-        if f"$labels.{label} " in told:
-            told = told.replace(f"{{{{ $labels.{label} }}}}", value)
-            extra[label] = value
+    told, extra = filled(alert)
     if task := re.search(r'max by \(task\) \(\w+{task="([\w-]+)"', alert.expr):
         extra["task"] = task[1]
     fired = {
@@ -96,18 +92,6 @@ def _cases(fleet: Fleet, alert: Alert) -> Iterator[dict[str, Any]]:
         }
 
 
-_LABELS: Final = {
-    "topic": "sport.odds.v1",
-    "consumergroup": "clickhouse.sport",
-    "instance": "a",
-    "namespace": "odds-sport",
-    "statefulset": "sport-price",
-    "scaledObject": "sport-price",
-    "pod": "sport-price-0",
-}
-"""What stands for the labels in unit tests."""
-
-
 def alerts_of_platform(fleet: Fleet) -> list[Alert]:
     """Return the alerts, in the order in which a person should see to them."""
     return [*_brokers(fleet), *_caches(), *_stores(), *_jobs(), *_cluster(fleet)]
@@ -120,7 +104,7 @@ def _either(words: list[str]) -> str:
 def _brokers(fleet: Fleet) -> Iterator[Alert]:
     topics = _either([topic.name for member in fleet.members for topic in member.topic_list()])
     short = "kafka_topic_partition_under_replicated_partition"
-    series = f'{short}{{topic="sport.odds.v1",partition="0"}}'
+    series = f'{short}{{topic="{fleet.members[0].topics.odds}",partition="0"}}'
     servers = fleet.members[0].brokers
     yield Alert(
         "OddspipeCopiesMissing",
@@ -277,7 +261,9 @@ def _cluster(fleet: Fleet) -> Iterator[Alert]:
     spaces = _either([member.namespace for member in fleet.members])
     ours = f'namespace=~"{spaces}"'
     wanted, ready = "kube_statefulset_replicas", "kube_statefulset_status_replicas_ready"
-    one = '{namespace="odds-sport",statefulset="sport-price"}'
+    first = fleet.members[0]
+    space, name = f'namespace="{first.namespace}"', f"{first.release}-price"
+    one = f'{{{space},statefulset="{name}"}}'
     yield Alert(
         "OddspipePodsMissing",
         f"max by (namespace, statefulset) ({wanted}{{{ours}}} - {ready}{{{ours}}}) > 0",
@@ -294,7 +280,7 @@ def _cluster(fleet: Fleet) -> Iterator[Alert]:
         ("Pending: the limit of the node group is reached; see `infra.machines`.",),
     )  # fmt: skip
     errors = "keda_scaler_detail_errors_total"
-    series = f'{errors}{{namespace="odds-sport",scaledObject="sport-price",scaler="kafka"}}'
+    series = f'{errors}{{{space},scaledObject="{name}",scaler="kafka"}}'
     yield Alert(
         "OddspipeScalerFails",
         f"sum by (namespace, scaledObject) (increase({errors}{{{ours}}}[10m])) > 3",
@@ -310,7 +296,7 @@ def _cluster(fleet: Fleet) -> Iterator[Alert]:
         ("A login is refused: see the secret.",),
     )  # fmt: skip
     again = "kube_pod_container_status_restarts_total"
-    pod = f'{again}{{namespace="odds-sport",pod="sport-price-0",container="price"}}'
+    pod = f'{again}{{{space},pod="{name}-0",container="price"}}'
     yield Alert(
         "OddspipePodRestarts",
         f"sum by (namespace, pod) (increase({again}{{{ours}}}[30m])) > 3",
@@ -321,8 +307,8 @@ def _cluster(fleet: Fleet) -> Iterator[Alert]:
         "The process ends, or its probe finds it hanging.",
         "Its partitions pause for seconds each time.",
         ("kubectl get pods -A -l app.kubernetes.io/part-of=oddspipe",
-         "kubectl -n odds-SPORT logs SPORT-price-0 --previous --tail=50",
-         "kubectl -n odds-SPORT describe pod SPORT-price-0 | tail -20"),
+         f"kubectl -n {first.namespace} logs {name}-0 --previous --tail=50",
+         f"kubectl -n {first.namespace} describe pod {name}-0 | tail -20"),
         ("`OOMKilled`: see the runbook OddspipeMemory of the sport.",
          "Exit code 2 or 3: the spec or the deployment is wrong; roll back."),
     )  # fmt: skip

@@ -44,13 +44,21 @@ def _rule(member: Member, alert: Alert) -> dict[str, Any]:
     }
 
 
+def filled(alert: Alert) -> tuple[str, dict[str, str]]:
+    """Return the description as it reads in the test that fires, and the labels that it names."""
+    given = dict(re.findall(r'(\w+)="([^"]*)"', next(iter(alert.bad), "")))
+    named = {label: given[label] for label in re.findall(r"\$labels\.(\w+)", alert.description)}
+    told = re.sub(r"{{ \$value[^}]*}}", alert.reads, alert.description)
+    for label, value in named.items():
+        told = told.replace(f"{{{{ $labels.{label} }}}}", value)
+    return told, named
+
+
 def _cases(member: Member, alert: Alert) -> Iterator[dict[str, Any]]:
     rule = _rule(member, alert)
-    stage = {"stage": "order"} if "$labels.stage" in alert.description else {}
-    told = re.sub(r"{{ \$value[^}]*}}", alert.reads, alert.description)
-    told = told.replace("{{ $labels.stage }}", "order")
+    told, named = filled(alert)
     fired = {
-        "exp_labels": {**rule["labels"], **stage},
+        "exp_labels": {**rule["labels"], **named},
         "exp_annotations": {**rule["annotations"], "description": told},
     }
     for word, series, wanted in (("fires", alert.bad, [fired]), ("does not", alert.good, [])):

@@ -13,10 +13,10 @@ import yaml
 
 from oddspipe.core.errors import UsageError
 from oddspipe.core.infra.cache_check import acl_faults
-from oddspipe.core.infra.queries import unknown
 from oddspipe.core.infra.custom import custom_faults
 from oddspipe.core.infra.iam import iam_policies
 from oddspipe.core.infra.linters import Result, linted, policies, reads
+from oddspipe.core.infra.queries import unknown
 
 VERSIONS: Final = ("1.31", "1.33", "1.35")
 """Versions of Kubernetes whose schemas must take every object."""

@@ -65,6 +65,14 @@ def pushing(port, *, speed=1.0):
         server.stop()
 
 
+def until(holds, timeout_s=60.0):
+    """Wait for something that has to come."""
+    ends = time.monotonic() + timeout_s
+    while not holds():
+        assert time.monotonic() < ends, "it did not come"
+        time.sleep(0.05)
+
+
 @contextmanager
 def publishing():
     feed = Feed("mlb", {})
@@ -165,18 +173,18 @@ def test_a_broken_connection_is_made_again_from_the_cursor(tmp_path):
     port = free_port()
     with pushing(port) as (feed, server):
         run = started(tmp_path, "nba", feed.environ)
-        time.sleep(3)
+        spool = tmp_path / ".oddspipe/nba/dev-live/spool"
+
+        def holds(message):
+            return message in b"".join(file.read_bytes() for file in spool.glob("*.spool"))
+
+        until(lambda: server._messages and holds(server._messages[0]))
         server.stop()
         time.sleep(0.5)
         server.start()
         feed.thread.join()
         sent = list(server._messages)
-        until = time.monotonic() + 30
-        while time.monotonic() < until:
-            time.sleep(0.3)
-            spool = tmp_path / ".oddspipe/nba/dev-live/spool"
-            if sent[-1] in b"".join(file.read_bytes() for file in spool.glob("*.spool")):
-                break
+        until(lambda: holds(sent[-1]))
         run.send_signal(signal.SIGTERM)
         _, told = run.communicate(timeout=30)
 

@@ -85,7 +85,7 @@ def test_an_unknown_service_is_refused_with_those_there_are() -> None:
     with pytest.raises(UsageError) as caught:
         local.known(("kafak",))
 
-    assert caught.value.hint == "There are kafka, redis, postgres."
+    assert caught.value.hint == "There are kafka, redis, postgres, clickhouse."
 
 
 def test_redis_keeps_what_it_was_given_over_a_kill(tmp_path: Path) -> None:
