@@ -7,7 +7,7 @@ from typing import Any, Final
 from oddspipe.core.infra.alerts import ALWAYS, STEP_S, Alert
 from oddspipe.core.infra.fleet import BOARDS_A_GAME, Fleet
 from oddspipe.core.infra.helm import MONITORING, PROMETHEUS_RELEASE
-from oddspipe.core.infra.rules import filled
+from oddspipe.core.infra.rules import cases_of
 from oddspipe.core.infra.text import head, with_head
 from oddspipe.core.infra.tree import Artefact
 from oddspipe.core.render.templates import rendered
@@ -75,21 +75,8 @@ def rule_of(fleet: Fleet, alert: Alert) -> dict[str, Any]:
 
 
 def _cases(fleet: Fleet, alert: Alert) -> Iterator[dict[str, Any]]:
-    rule = rule_of(fleet, alert)
-    told, extra = filled(alert)
-    if task := re.search(r'max by \(task\) \(\w+{task="([\w-]+)"', alert.expr):
-        extra["task"] = task[1]
-    fired = {
-        "exp_labels": {**rule["labels"], **extra},
-        "exp_annotations": {**rule["annotations"], "description": told},
-    }
-    for word, series, wanted in (("fires", alert.bad, [fired]), ("does not", alert.good, [])):
-        yield {
-            "name": f"{alert.name} {word}",
-            "interval": f"{STEP_S}s",
-            "input_series": [{"series": name, "values": text} for name, text in series.items()],
-            "alert_rule_test": [{"eval_time": "1h", "alertname": alert.name, "exp_alerts": wanted}],
-        }
+    task = re.search(r'max by \(task\) \(\w+{task="([\w-]+)"', alert.expr)
+    yield from cases_of(alert, rule_of(fleet, alert), {"task": task[1]} if task else None)
 
 
 def alerts_of_platform(fleet: Fleet) -> list[Alert]:

@@ -25,7 +25,7 @@ def tests_of(member: Member, rules: str) -> dict[str, Any]:
         member: The sport.
         rules: Name of the file with its rules.
     """
-    tests = [case for one in alerts_of(member) for case in _cases(member, one)]
+    tests = [case for one in alerts_of(member) for case in cases_of(one, _rule(member, one))]
     return {"rule_files": [rules], "evaluation_interval": "1m", "tests": tests}
 
 
@@ -44,21 +44,19 @@ def _rule(member: Member, alert: Alert) -> dict[str, Any]:
     }
 
 
-def filled(alert: Alert) -> tuple[str, dict[str, str]]:
-    """Return the description as it reads in the test that fires, and the labels that it names."""
-    given = dict(re.findall(r'(\w+)="([^"]*)"', next(iter(alert.bad), "")))
-    named = {label: given[label] for label in re.findall(r"\$labels\.(\w+)", alert.description)}
-    told = re.sub(r"{{ \$value[^}]*}}", alert.reads, alert.description)
-    for label, value in named.items():
-        told = told.replace(f"{{{{ $labels.{label} }}}}", value)
-    return told, named
+def cases_of(
+    alert: Alert, rule: Mapping[str, Any], more: Mapping[str, str] | None = None
+) -> Iterator[dict[str, Any]]:
+    """Yield the tests of an alert: it fires where it must, and does not where it must not.
 
-
-def _cases(member: Member, alert: Alert) -> Iterator[dict[str, Any]]:
-    rule = _rule(member, alert)
-    told, named = filled(alert)
+    Args:
+        alert: The alert.
+        rule: What Prometheus reads of it.
+        more: Labels that it has beside those that its description names.
+    """
+    told, named = _filled(alert)
     fired = {
-        "exp_labels": {**rule["labels"], **named},
+        "exp_labels": {**rule["labels"], **named, **(more or {})},
         "exp_annotations": {**rule["annotations"], "description": told},
     }
     for word, series, wanted in (("fires", alert.bad, [fired]), ("does not", alert.good, [])):
@@ -68,6 +66,16 @@ def _cases(member: Member, alert: Alert) -> Iterator[dict[str, Any]]:
             "input_series": [{"series": name, "values": text} for name, text in series.items()],
             "alert_rule_test": [{"eval_time": "1h", "alertname": alert.name, "exp_alerts": wanted}],
         }
+
+
+def _filled(alert: Alert) -> tuple[str, dict[str, str]]:
+    """Return the description as it reads in the test that fires, and the labels that it names."""
+    given = dict(re.findall(r'(\w+)="([^"]*)"', next(iter(alert.bad), "")))
+    named = {label: given[label] for label in re.findall(r"\$labels\.(\w+)", alert.description)}
+    told = re.sub(r"{{ \$value[^}]*}}", alert.reads, alert.description)
+    for label, value in named.items():
+        told = told.replace(f"{{{{ $labels.{label} }}}}", value)
+    return told, named
 
 
 def _records(member: Member) -> Iterator[Mapping[str, Any]]:
