@@ -27,10 +27,10 @@ def test_packaged_folder_is_linked(link: str, folder: str) -> None:
     )
 
 
-def test_package_root_holds_only_links() -> None:
+def test_package_root_holds_only_links_and_what_others_tests_import() -> None:
     here = {at.name for at in (ROOT / "src" / "oddspipe").iterdir() if not at.name.startswith("__")}
 
-    assert here == {*LINKS, "py.typed"}
+    assert here == {*LINKS, "py.typed", "testing.py"}
 
 
 def test_version_is_stated_once() -> None:
