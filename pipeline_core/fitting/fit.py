@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from oddspipe import __version__
 from oddspipe.core.backtest.forecasts import above, below, median
+from oddspipe.core.backtest.scores import BINS, log_loss, tenth
 from oddspipe.core.errors import OddspipeError, PluginError, UsageError
 from oddspipe.core.fitting.seasons import SEASON, Seasons, seasons_of
 from oddspipe.core.plan.model import Plan
@@ -22,8 +23,6 @@ from oddspipe.core.ports.registry import load_fitting
 Reals = NDArray[np.float64]
 STRIDE = 20_000
 """States that are priced at once."""
-CLIP = 1e-4
-"""No chance counts as further than this from 0 or 1 in the log loss."""
 Made = TypeVar("Made")
 
 
@@ -220,16 +219,15 @@ def win_scores(chance: Reals, won: Reals) -> dict[str, float]:
     >>> win_scores(np.array([0.8, 0.3]), np.array([1.0, 0.0]))
     {'brier': 0.065, 'log_loss': 0.28991, 'ece': 0.25}
     """
-    clipped = chance.clip(CLIP, 1 - CLIP)
-    tenth = np.minimum((chance * 10).astype(np.int64), 9)
+    bins = tenth(chance)
     off = [
-        abs(chance[tenth == k].mean() - won[tenth == k].mean()) * (tenth == k).mean()
-        for k in range(10)
-        if (tenth == k).any()
+        abs(chance[bins == k].mean() - won[bins == k].mean()) * (bins == k).mean()
+        for k in range(BINS)
+        if (bins == k).any()
     ]
     return {
         "brier": round(float(np.mean((chance - won) ** 2)), 5),
-        "log_loss": round(float(-np.mean(np.log(np.where(won > 0, clipped, 1 - clipped)))), 5),
+        "log_loss": round(float(log_loss(chance, won).mean()), 5),
         "ece": round(float(sum(off)), 5),
     }
 

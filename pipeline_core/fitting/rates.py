@@ -13,7 +13,7 @@ from oddspipe import __version__
 from oddspipe.core.adapters.recorded import read_rows
 from oddspipe.core.errors import PluginError, RunError, UsageError
 from oddspipe.core.fitting.document import Difference
-from oddspipe.core.fitting.seasons import SEASON, digest_of
+from oddspipe.core.fitting.seasons import SEASON, digest_of, see_seasons
 from oddspipe.core.parts import RecordedTable
 from oddspipe.core.plan.model import Plan
 from oddspipe.core.ports.fitting import Rater
@@ -153,10 +153,6 @@ def _kept(
     if SEASON not in games.columns:
         raise UsageError(f"{table.file} has no column {SEASON!r} to choose by")
     there = games[SEASON].cast(pl.Int64).unique().sort().to_list()
-    if absent := [year for year in years if year not in there]:
-        raise UsageError(
-            f"{table.file}: no game in season {', '.join(map(str, absent))}",
-            hint=f"There are the seasons {', '.join(map(str, there))}.",
-        )
+    see_seasons(years, there, f"{table.file}: no game")
     chosen = games.filter(pl.col(SEASON).is_in(list(years)))[table.key].implode()
     return rows.filter(pl.col(table.key).is_in(chosen))

@@ -70,11 +70,7 @@ def _read(plan: Plan, data: Path, years: Sequence[int], columns: Sequence[str]) 
     starts = {game.name: datetime.fromtimestamp(game.start_us / 1e6, zone) for game in games}
     season = {name: season_of(start, plan.schedule) for name, start in starts.items()}
     there = sorted(set(season.values()))
-    if absent := [year for year in years if year not in there]:
-        raise UsageError(
-            f"{data}: no recorded game of {plan.sport} in season {_listed(absent)}",
-            hint=f"There are the seasons {_listed(there)}.",
-        )
+    see_seasons(years, there, f"{data}: no recorded game of {plan.sport}")
     wanted = [game for game in games if not years or season[game.name] in years]
     files = sorted({game.file for game in wanted})
     names = list(dict.fromkeys([key, *(name for name in columns if name != SEASON)]))
@@ -102,6 +98,18 @@ def _joined(parts: Sequence[pl.DataFrame], files: Iterable[Path]) -> pl.DataFram
         raise RunError(
             f"{told}: columns of different types: {error}", hint="Record them alike."
         ) from error
+
+
+def see_seasons(years: Iterable[int], there: Sequence[int], none: str) -> None:
+    """See that seasons are among those that there are.
+
+    Raises:
+        UsageError: Some are not; it begins with `none`.
+    """
+    if absent := [year for year in years if year not in there]:
+        raise UsageError(
+            f"{none} in season {_listed(absent)}", hint=f"There are the seasons {_listed(there)}."
+        )
 
 
 def _listed(years: Iterable[int]) -> str:

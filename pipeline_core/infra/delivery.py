@@ -20,6 +20,7 @@ from oddspipe.core.infra.actions import (
     with_notes,
     workflow,
 )
+from oddspipe.core.infra.deploy import EXTRAS
 from oddspipe.core.infra.fleet import Fleet
 from oddspipe.core.infra.terraform import units_of
 from oddspipe.core.infra.text import as_yaml, head
@@ -27,8 +28,6 @@ from oddspipe.core.infra.tree import OVERRIDES, Artefact
 from oddspipe.core.infra.waves import terraform_workflow
 
 PYTHON: Final = "3.13"
-EXTRAS: Final = "kafka,websocket,pubsub,embedded"
-"""The same as the image is made with."""
 _IMAGE_INPUTS: Final = ("ODDS_REGISTRY", "ODDS_REGISTRY_REGION", "ODDS_IMAGE_ROLE")
 ISSUER: Final = "https://token.actions.githubusercontent.com"
 
@@ -64,9 +63,7 @@ def _check(fleet: Fleet) -> dict[str, Any]:
     unset = "".join(f'[ -n "${{{name}}}" ] || unset {name}\n' for name in env)
     place = f"generated/{fleet.environment}"
     steps: list[Step] = [
-        checkout(),
-        {"name": "Python", "uses": "actions/setup-python", "with": {"python-version": PYTHON}},
-        {"name": "Install", "run": f'python -m pip install ".[{EXTRAS}]"\n'},
+        *_installed(),
         {"name": "Specs are sound", "run": _VALIDATE},
         {"name": "Tests inside the specs", "run": _TEST},
         {
@@ -88,6 +85,15 @@ def _check(fleet: Fleet) -> dict[str, Any]:
         {"check": job("Check", {"contents": "read"}, steps)},
         group,
     )
+
+
+def _installed() -> list[Step]:
+    """Return what every job that runs the program begins with."""
+    return [
+        checkout(),
+        {"name": "Python", "uses": "actions/setup-python", "with": {"python-version": PYTHON}},
+        {"name": "Install", "run": f'python -m pip install ".[{EXTRAS}]"\n'},
+    ]
 
 
 def _login() -> list[Step]:
@@ -123,13 +129,8 @@ def _built(fleet: Fleet) -> dict[str, Any]:
         {"name": "Sign", "env": {"IMAGE": image}, "run": _SIGN},
     ]  # fmt: skip
     tested = [
-        checkout(),
-        {"name": "Python", "uses": "actions/setup-python", "with": {"python-version": PYTHON}},
-        {"name": "Install", "run": f'python -m pip install ".[{EXTRAS}]"\n'},
-        {
-            "name": "Test",
-            "run": "oddspipe validate sports/*.yaml platform.yaml\noddspipe test sports/*.yaml\n",
-        },
+        *_installed(),
+        {"name": "Test", "run": _VALIDATE + _TEST},
     ]
     jobs = {
         "test": job("Test", {"contents": "read"}, tested),

@@ -167,6 +167,8 @@ def _repository(fleet: Fleet) -> str:
     return fleet.members[0].infra.repository
 
 
+EXTRAS: Final = "kafka,websocket,pubsub,embedded"
+"""What the image is installed with."""
 _DOCKERFILE: Final = f"""# Build it in the folder of the project: docker build -f …/Dockerfile \\
 #   --build-arg BUILD_IMAGE=…@sha256:… --build-arg RUN_IMAGE=…@sha256:… .
 # Both images are inputs, by digest: Python 3.13 of Debian 13 with a compiler, and a distroless one.
@@ -178,7 +180,7 @@ SHELL ["/bin/sh", "-eu", "-c"]
 WORKDIR /src
 COPY . .
 RUN python3 -m venv --copies /venv \\
- && /venv/bin/pip install --no-cache-dir ".[kafka,websocket,pubsub,embedded]" \\
+ && /venv/bin/pip install --no-cache-dir ".[{EXTRAS}]" \\
  && /venv/bin/python -m compileall -q /venv/lib
 
 FROM ${{RUN_IMAGE}}

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from oddspipe.core.infra.linters import Result, Skip, missing, program, said, skips
+from oddspipe.core.infra.linters import Excuses, Result, missing, program, said
 
 _STAND_INS: Final = (
     (r"data\.aws_partition\.\w+\.partition", "aws"),
@@ -42,24 +42,21 @@ def stands_for(expression: str) -> str:
 
 def iam_policies(folder: Path, module: Any) -> Iterator[Result]:  # noqa: ANN401 - a library
     """Yield what parliament says of each IAM policy of the modules; `module` is `hcl2`."""
-    known = frozenset(skips("parliament"))
-    used: set[Skip] = set()
+    excuses = Excuses("parliament")
     for file in sorted(folder.glob("terraform/modules/*/main.tf")):
         for name, document in _documents(module.loads(file.read_text(encoding="utf-8"))):
             place = f"{file.parent.name}/{name}"
             if program("parliament") is None:
                 yield Result(f"parliament {place}", skipped=missing("parliament"))
                 continue
-            faults = []
-            for check, what in _findings(document):
-                excuses = [skip for skip in known if skip.excuses(check, what, place)]
-                used.update(excuses)
-                if not excuses:
-                    faults.append(f"{check} {what}")
-            yield Result(f"parliament {place}", tuple(faults))
+            faults = tuple(
+                f"{check} {what}"
+                for check, what in _findings(document)
+                if not excuses.cover(check, what, place)
+            )
+            yield Result(f"parliament {place}", faults)
     if (folder / "terraform").is_dir() and program("parliament") is not None:
-        idle = [f"{one.check} on {one.resource} excuses nothing" for one in known - used]
-        yield Result("parliament excuses", tuple(sorted(idle)))
+        yield Result("parliament excuses", excuses.idle())
 
 
 def _findings(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

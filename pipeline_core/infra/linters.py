@@ -72,6 +72,28 @@ class Skip:
         )
 
 
+class Excuses:
+    """The findings of a tool that stand, and which of them were met."""
+
+    def __init__(self, tool: str) -> None:
+        """Read those of a tool."""
+        self._known, self._used = skips(tool), set[Skip]()
+
+    def cover(self, check: str, resource: str, file: str) -> bool:
+        """Return whether a finding stands."""
+        found = [one for one in self._known if one.excuses(check, resource, file)]
+        self._used.update(found)
+        return bool(found)
+
+    def idle(self) -> tuple[str, ...]:
+        """Return those that excuse nothing: a fault each."""
+        return tuple(
+            f"{one.check} on {one.resource} excuses nothing"
+            for one in self._known
+            if one not in self._used
+        )
+
+
 def program(name: str) -> str | None:
     """Return the path of a program: of the PATH, or beside the interpreter that runs."""
     return shutil.which(name) or shutil.which(name, path=str(Path(sys.executable).parent))
@@ -172,7 +194,7 @@ def policies(folder: Path, objects: Sequence[Mapping[str, Any]], place: Path) ->
 
 def _judged(reports: list[dict[str, Any]], folder: Path) -> Iterator[Result]:
     """Yield a result for each thing that checkov looked at, and one for the excuses."""
-    known, used = skips("checkov"), set()
+    excuses = Excuses("checkov")
     ran = {one["check_type"]: one for one in reports}
     wanted = [one for one in FRAMEWORKS if one != "terraform" or (folder / "terraform").is_dir()]
     for name in wanted:
@@ -180,19 +202,14 @@ def _judged(reports: list[dict[str, Any]], folder: Path) -> Iterator[Result]:
         if report is None or not report["summary"]["passed"]:
             yield Result(f"checkov {name}", ("it found nothing to look at",))
             continue
-        faults = []
-        for one in report["results"]["failed_checks"]:
-            place = (one["check_id"], one["resource"], one["file_path"])
-            excuses = [skip for skip in known if skip.excuses(*place)]
-            used.update(excuses)
-            if not excuses:
-                faults.append(f"{one['check_id']} {one['resource']}: {one['check_name']}")
+        faults = [
+            f"{one['check_id']} {one['resource']}: {one['check_name']}"
+            for one in report["results"]["failed_checks"]
+            if not excuses.cover(one["check_id"], one["resource"], one["file_path"])
+        ]
         faults += [
             f"cannot be parsed: {one}" for one in report["results"].get("parsing_errors", ())
         ]
         yield Result(f"checkov {name}", tuple(faults))
     if wanted == list(FRAMEWORKS):
-        idle = [
-            f"{one.check} on {one.resource} excuses nothing" for one in known if one not in used
-        ]
-        yield Result("checkov excuses", tuple(idle))
+        yield Result("checkov excuses", excuses.idle())

@@ -3,6 +3,7 @@
 import importlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 from oddspipe.core.telemetry.catalogue import METRICS
@@ -19,7 +20,8 @@ class Selected:
     labels: frozenset[str]
 
 
-def known_metrics() -> dict[str, frozenset[str]]:
+@cache
+def known_metrics() -> Mapping[str, frozenset[str]]:
     """Return every metric that something exposes, with the labels that it may have.
 
     A histogram is asked for by the series that it becomes.
@@ -72,10 +74,9 @@ def unknown(query: str, recorded: Iterable[str] = ()) -> list[str]:
         query: PromQL.
         recorded: Names that recording rules make, with any labels.
     """
-    known: Mapping[str, frozenset[str]] = known_metrics()
-    faults = []
+    known, made, faults = known_metrics(), frozenset(recorded), []
     for one in selected(query):
-        if one.metric in set(recorded):
+        if one.metric in made:
             continue
         if one.metric not in known:
             faults.append(f"nothing exposes {one.metric or 'a metric without a name'}")

@@ -5,13 +5,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from tests.pricing_model import NormalModel
 from tests.run_cases import PLAN, noisy_feed
+from tests.waiting import until
 
 from oddspipe.core.adapters.partner_messages import Origin, messages
 from oddspipe.core.batch.batch import Payloads
@@ -101,13 +101,6 @@ def run(brokers, topic, url, slot=0, point=""):
     )  # fmt: skip
 
 
-def until(holds, timeout_s=60.0):
-    ends = time.monotonic() + timeout_s
-    while not holds():
-        assert time.monotonic() < ends, "it did not become so"
-        time.sleep(0.05)
-
-
 @pytest.mark.proves("same", "clickhouse")
 @pytest.mark.proves("loss", "clickhouse")
 def test_the_history_is_what_the_topic_holds(brokers, new_topic, server, odds):
@@ -168,7 +161,7 @@ def test_an_answer_that_was_lost_and_a_writer_that_wakes_late_double_nothing(
 
     publisher._store.write_round = lossy
     publisher.start()
-    until(lambda: publisher.behind() == 0 or publisher.error)
+    assert until(lambda: publisher.behind() == 0 or publisher.error)
     publisher.stop(10)
     assert publisher.error is None
     assert [token for _, token in written[:2]] == [written[0][1]] * 2
@@ -191,14 +184,14 @@ def test_a_server_that_is_killed_is_waited_for(brokers, new_topic, tmp_path, odd
     try:
         wrote(brokers, topic, lines[:100])
         publisher.start()
-        until(lambda: publisher.written == 100)
+        assert until(lambda: publisher.written == 100)
         os.kill(running.pid, signal.SIGKILL)
         wrote(brokers, topic, lines[100:])
-        until(lambda: publisher.trouble)
+        assert until(lambda: publisher.trouble)
         assert "clickhouse" in publisher.trouble
         process.stop(home)
         clickhouse.start(home, port=port)
-        until(lambda: publisher.behind() == 0)
+        assert until(lambda: publisher.behind() == 0)
 
         assert publisher.error is None
         assert publisher.trouble == ""

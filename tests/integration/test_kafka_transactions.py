@@ -21,6 +21,7 @@ from tests.integration.committed import committed
 from tests.integration.kafka_worker import runner_of, topics_of
 from tests.pricing_model import NormalModel
 from tests.run_cases import PLAN, noisy_feed
+from tests.waiting import until
 
 from oddspipe.core.adapters.dead_letters import DeadLetter
 from oddspipe.core.adapters.partner_messages import Origin, messages
@@ -352,7 +353,7 @@ def test_a_worker_whose_transaction_the_broker_ended_goes_on(
     work = threading.Thread(target=runner.run, args=(stop,), kwargs={"idle_us": 3_000_000})
     write(brokers, sport, [part[:300] for part in feed], 0)
     work.start()
-    until(lambda: runner.commits > 0)
+    assert until(lambda: runner.commits > 0)
     other = ck.Producer({**producer_settings(worker), "transactional.id": worker.name})
     other.init_transactions(20)
 
@@ -387,7 +388,7 @@ def test_brokers_that_are_away_longer_than_a_transaction_lasts_are_waited_for(
         assert log.reached.wait(60)  # a transaction is open when they go
         _go_away(running, home, how)
         log.gone.set()
-        until(lambda: bool(runner.trouble) or not work.is_alive())
+        assert until(lambda: bool(runner.trouble) or not work.is_alive())
         time.sleep(TRANSACTION_MS / 1000)  # the broker's own time-out: nothing tells its end
         assert work.is_alive()
         _come_back(running, home, how)
@@ -431,10 +432,3 @@ class Held:
         self.reached.set()
         assert self.gone.wait(60)
         self._log.commit(positions)
-
-
-def until(is_so: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < deadline, "it did not become so"
-        time.sleep(0.01)

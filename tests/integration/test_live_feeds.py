@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from tests.plan_cases import ROOT
+from tests.waiting import until
 from websockets.sync.client import connect
 from websockets.sync.server import serve
 
@@ -63,14 +64,6 @@ def pushing(port, *, speed=1.0):
     finally:
         feed.end()
         server.stop()
-
-
-def until(holds, timeout_s=60.0):
-    """Wait for something that has to come."""
-    ends = time.monotonic() + timeout_s
-    while not holds():
-        assert time.monotonic() < ends, "it did not come"
-        time.sleep(0.05)
 
 
 @contextmanager
@@ -178,13 +171,13 @@ def test_a_broken_connection_is_made_again_from_the_cursor(tmp_path):
         def holds(message):
             return message in b"".join(file.read_bytes() for file in spool.glob("*.spool"))
 
-        until(lambda: server._messages and holds(server._messages[0]))
+        assert until(lambda: server._messages and holds(server._messages[0]))
         server.stop()
         time.sleep(0.5)
         server.start()
         feed.thread.join()
         sent = list(server._messages)
-        until(lambda: holds(sent[-1]))
+        assert until(lambda: holds(sent[-1]))
         run.send_signal(signal.SIGTERM)
         _, told = run.communicate(timeout=30)
 

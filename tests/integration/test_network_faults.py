@@ -22,6 +22,7 @@ from tests.integration.tcp_proxy import (
 from tests.integration.test_ingest import compared, pushing, websocket_sport
 from tests.integration.test_run_over_kafka import Sport
 from tests.replay_cases import ODDSPIPE
+from tests.waiting import until
 
 from oddspipe.core.services import process, redis
 
@@ -58,14 +59,6 @@ def fed(sport, rate=1500):
     """Serve the feed beside the proxy until the block ends."""
     faults = "duplicates=1%,swaps=1%,gaps=0.1%,late=0.1%,corrupt=0.1%"
     return running(sport, "feed", "serve", "--rate", str(rate), "--faults", faults)
-
-
-def until(holds, within_s=40.0):
-    """Wait for something; say whether it came."""
-    ends = time.monotonic() + within_s
-    while not (held := holds()) and time.monotonic() < ends:
-        time.sleep(0.05)
-    return held
 
 
 def taken(sport):
@@ -121,7 +114,7 @@ def through_every_fault(proxy):
     proxy.delay_s, proxy.bytes_per_s = 0.04, 400_000
     goes_on(proxy, 5)
     proxy.cut_after(10_000)
-    assert until(lambda: proxy.cuts >= 10)
+    assert until(lambda: proxy.cuts >= 10, 40.0)
     goes_on(proxy)
     proxy.delay_s, proxy.bytes_per_s = 0.0, None
 
@@ -137,7 +130,7 @@ def test_a_worker_behind_a_network_that_cuts_swallows_and_crawls(tmp_path, broke
     ):
         with fed(sport):
             through_every_fault(proxy)
-        assert until(lambda: taken(sport))
+        assert until(lambda: taken(sport), 40.0)
     sound(sport, 20)
 
 
@@ -183,7 +176,7 @@ def test_an_ingest_whose_commit_was_made_and_whose_answer_was_lost(tmp_path, bro
             maker.join()
             sent = list(server._messages)
             last = set(sent[-500:])
-            assert until(lambda: last <= {one for part in sport.raw() for one in part})
+            assert until(lambda: last <= {one for part in sport.raw() for one in part}, 40.0)
     compared(sent, sport.raw())
     assert json.loads((tmp_path / "report.json").read_text())["restarts"] >= 1
 
@@ -231,9 +224,9 @@ def test_a_cache_behind_such_a_network_holds_nothing_up_and_catches_up_in_order(
                 with running(sport, "run", "--report", "report.json"):
                     with fed(sport):
                         stalled_and_slow(sport, proxy, lambda: current(port, sport))
-                    assert until(lambda: taken(sport))
+                    assert until(lambda: taken(sport), 40.0)
                     wanted = priced(sport)
-                    assert until(lambda: current(port, sport) == wanted)
+                    assert until(lambda: current(port, sport) == wanted, 40.0)
             finally:
                 over.set()
                 watching.join()
@@ -251,13 +244,13 @@ def stalled_and_slow(sport, proxy, remembered):
 
     def goes_on_to_take():
         before = remembered()
-        assert until(lambda: sum(remembered().values()) > sum(before.values())), before
+        assert until(lambda: sum(remembered().values()) > sum(before.values()), 40.0), before
 
     goes_on_to_take()
     proxy.stall()
     before, held = sum(priced(sport).values()), remembered()
     # The sport is priced all the while; longer than the client waits for an answer (5 s).
-    assert until(lambda: sum(priced(sport).values()) > before + 5)
+    assert until(lambda: sum(priced(sport).values()) > before + 5, 40.0)
     time.sleep(5)
     assert remembered().keys() == held.keys()
     assert sum(priced(sport).values()) > sum(remembered().values()) + 5
@@ -271,7 +264,7 @@ def stalled_and_slow(sport, proxy, remembered):
     for _ in range(3):
         cuts = proxy.cuts
         proxy.cut_after(700)
-        assert until(lambda cuts=cuts: proxy.cuts > cuts)
+        assert until(lambda cuts=cuts: proxy.cuts > cuts, 40.0)
     goes_on_to_take()
     proxy.delay_s, proxy.bytes_per_s = 0.05, 50_000
     goes_on_to_take()

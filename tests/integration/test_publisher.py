@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from tests.pricing_model import NormalModel
 from tests.run_cases import PLAN, noisy_feed
+from tests.waiting import until
 
 from oddspipe.core.adapters.partner_messages import Origin, messages
 from oddspipe.core.batch.batch import Payloads
@@ -52,14 +53,6 @@ def odds_messages():
     return messages(output, Origin("test", "test", "1", "p", 1), ("decimal",)).splitlines()
 
 
-def until(holds, timeout_s=20.0):
-    """Wait for something; say whether it came."""
-    ends = time.monotonic() + timeout_s
-    while not (held := holds()) and time.monotonic() < ends:
-        time.sleep(0.02)
-    return held
-
-
 def test_an_end_that_comes_along_with_the_last_records_is_reached(brokers, new_topic):
     topic, written = new_topic(), odds_messages()
     producer = ck.Producer({"bootstrap.servers": brokers, "transactional.id": topic})
@@ -83,8 +76,8 @@ def test_an_end_that_comes_along_with_the_last_records_is_reached(brokers, new_t
         time.sleep(1.5)
         held = publisher.behind()
         sink.let_go.set()
-        assert until(lambda: publisher.written == 5)
-        assert until(lambda: publisher.behind() == 0)
+        assert until(lambda: publisher.written == 5, 20.0)
+        assert until(lambda: publisher.behind() == 0, 20.0)
     finally:
         sink.let_go.set()
         publisher.stop(10)

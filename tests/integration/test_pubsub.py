@@ -13,6 +13,7 @@ from google.cloud.pubsub_v1.types import FlowControl, PublisherOptions
 from google.pubsub_v1 import PublisherClient as PublisherApi
 from tests.integration.test_live_feeds import ODDSPIPE, command, free_port, spooled
 from tests.plan_cases import ROOT
+from tests.waiting import until
 
 from oddspipe.core.adapters.pubsub import receiver as receiving
 from oddspipe.core.adapters.pubsub.receiver import PubSubReceiver
@@ -61,13 +62,6 @@ def pull(subscriber, most=100, path=PATH):
 
 def data(received):
     return [one.message.data.decode() for one in received]
-
-
-def until(true):
-    end = time.monotonic() + WAIT_S
-    while not true():
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.02)
 
 
 class Kept:
@@ -132,7 +126,7 @@ def test_googles_publisher_and_subscriber_exchange_messages_in_order_of_each_key
 
     with SubscriberClient() as subscriber:
         stream = subscriber.subscribe(PATH, call, flow_control=FlowControl(max_messages=20))
-        until(lambda: service.waiting() == 0)
+        assert until(lambda: service.waiting() == 0, WAIT_S)
         stream.cancel()
         stream.result(WAIT_S)
 
@@ -168,7 +162,7 @@ def test_a_deadline_that_passes_brings_the_message_again_and_a_longer_one_does_n
     )
     subscriber.modify_ack_deadline(subscription=PATH, ack_ids=[late.ack_id], ack_deadline_seconds=1)
     came = []
-    until(lambda: came.extend(data(pull(subscriber))) or came)
+    assert until(lambda: came.extend(data(pull(subscriber))) or came, WAIT_S)
     assert came == ["late"]
     assert service.waiting() == 2
 
@@ -228,7 +222,7 @@ def test_a_provider_waits_while_the_service_is_full():
     source = source_of(plan, Input(games=2, rate=600, duration_s=10), None)
     thread = threading.Thread(target=feed.make, args=(source, lambda: False))
     thread.start()
-    until(lambda: feed.service.full)
+    assert until(lambda: feed.service.full, WAIT_S)
     assert 500 <= feed.service.waiting() <= 1000
 
     came = 0
@@ -255,7 +249,7 @@ def test_deadlines_are_extended_while_nothing_can_be_kept_so_that_nothing_comes_
     time.sleep(4)
     assert inbox.texts == []
     inbox.open.set()
-    until(lambda: service.waiting() == 0)
+    assert until(lambda: service.waiting() == 0, WAIT_S)
     inbox.stop(thread)
 
     assert inbox.texts == sent
@@ -289,7 +283,7 @@ def test_nothing_is_acknowledged_that_was_not_kept(service, kind):
 
     inbox = Kept()
     thread = inbox.receive(PubSubReceiver("p", "s"))
-    until(lambda: service.waiting() == 0)
+    assert until(lambda: service.waiting() == 0, WAIT_S)
     inbox.stop(thread)
     assert inbox.texts == ["a", "b"]
 
@@ -303,12 +297,12 @@ def test_a_slow_inbox_is_sent_no_more_than_it_asked_for(service, monkeypatch):
     inbox.open.clear()
     thread = inbox.receive(PubSubReceiver("p", "s"))
     (one,) = service._subscriptions.values()
-    until(lambda: one.out)
+    assert until(lambda: one.out, WAIT_S)
     time.sleep(1)
     # 20,000 bytes, and the message that goes beyond them.
     assert 0 < len(one.out) <= 20
     inbox.open.set()
-    until(lambda: service.waiting() == 0)
+    assert until(lambda: service.waiting() == 0, WAIT_S)
     inbox.stop(thread)
     assert [int(text) for text in inbox.texts] == list(range(200))
 
@@ -317,15 +311,15 @@ def test_a_service_that_goes_away_is_asked_again_and_says_so(service):
     inbox = Kept()
     publish(["before"], key="a")
     thread = inbox.receive(PubSubReceiver("p", "s"))
-    until(lambda: service.waiting() == 0)
+    assert until(lambda: service.waiting() == 0, WAIT_S)
     port = int(service.address.rpartition(":")[2])
     service.stop()
-    until(lambda: inbox.troubles)
+    assert until(lambda: inbox.troubles, WAIT_S)
     again = PubSubServer("127.0.0.1", port)
     again.declare(TOPIC, PATH)
     again.start()
     publish(["after"], key="a")
-    until(lambda: again.waiting() == 0)
+    assert until(lambda: again.waiting() == 0, WAIT_S)
     inbox.stop(thread)
     again.stop()
 
@@ -353,14 +347,14 @@ def test_a_run_outlives_a_provider_that_is_killed_and_started_again(tmp_path):
 
     for seed in (1, 2):
         # The run is first: it must wait for its provider, and wait again once that is killed.
-        until(spool.exists)
+        assert until(spool.exists, WAIT_S)
         before = size()
         served = subprocess.Popen(
             [ODDSPIPE, "feed", "serve", "--sport", "mlb", "--env", "dev", "--rate", "600",
              "--seed", str(seed), "--games", "2"],
             cwd=tmp_path, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        until(lambda before=before: size() > before + 40_000)
+        assert until(lambda before=before: size() > before + 40_000, WAIT_S)
         served.send_signal(signal.SIGKILL)
         served.wait()
     run.send_signal(signal.SIGTERM)

@@ -86,7 +86,7 @@ def open_embedded(folder: Path) -> Client:
         ) from error
     except (ClickHouseError, OSError) as error:
         raise StateError(
-            f"{folder}: the ClickHouse store cannot be opened: {first_line(error)}",
+            f"{folder}: the ClickHouse store cannot be opened: {_first_line(error)}",
             hint="Another run or query may have it open; else it is damaged: run without --resume.",
         ) from error
 
@@ -169,13 +169,9 @@ class ClickHouse:
             start = stop
 
     def _send(self, name: str, rows: pl.DataFrame) -> None:
-        block = BytesIO()
-        rows.rechunk().write_ipc(
-            block, compat_level=pl.CompatLevel.oldest(), record_batch_size=max(len(rows), 1)
-        )
         client = self._open_client()
         try:
-            client.raw_insert(name, rows.columns, block.getvalue(), fmt="Arrow")
+            client.raw_insert(name, rows.columns, block_of(rows), fmt="Arrow")
         except Exception as error:
             raise _sorted(error, f"{len(rows)} rows not written to {name}") from error
 
@@ -195,16 +191,29 @@ class ClickHouse:
         return self._client
 
 
+def block_of(rows: pl.DataFrame) -> bytes:
+    """Return rows as one Arrow batch: one block of an insert."""
+    block = BytesIO()
+    rows.rechunk().write_ipc(
+        block, compat_level=pl.CompatLevel.oldest(), record_batch_size=max(len(rows), 1)
+    )
+    return block.getvalue()
+
+
 def _sorted(error: Exception, what: str) -> RunError:
-    """Return our error for one of the engine; what is none of the engine's goes on as it is."""
+    """Return our error for one of the engine."""
+    said = said_of(error, what)
+    return (RetryableError if any(word in str(error) for word in AGAIN) else RunError)(said)
+
+
+def said_of(error: Exception, what: str) -> str:
+    """Return what to say of an error of the engine; what is none of the engine's goes on."""
     from clickhouse_connect.driver.exceptions import ClickHouseError  # noqa: PLC0415  # see above
 
     if not isinstance(error, ClickHouseError | OSError):
         raise error
-    kind = RetryableError if any(word in str(error) for word in AGAIN) else RunError
-    return kind(f"clickhouse: {what}: {first_line(error)}")
+    return f"clickhouse: {what}: {_first_line(error)}"
 
 
-def first_line(error: Exception) -> str:
-    """Return the first line of what an error says."""
+def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:300]

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from io import BytesIO
 from typing import TYPE_CHECKING, ClassVar, Final
 
-import polars as pl
-
-from oddspipe.core.adapters.clickhouse.client import SESSION, first_line
-from oddspipe.core.adapters.clickhouse.ddl import history_statements, table
+from oddspipe.core.adapters.clickhouse.client import SESSION, block_of, said_of
+from oddspipe.core.adapters.clickhouse.ddl import WINDOW, history_statements, table
 from oddspipe.core.adapters.clickhouse.rows import odds_history
-from oddspipe.core.errors import PluginError, RetryableError, RunError, StateError
+from oddspipe.core.errors import PluginError, RetryableError, StateError
 from oddspipe.core.names import Guarantee
 
 if TYPE_CHECKING:
@@ -73,7 +70,41 @@ class ClickHouseHistory:
             StateError: The table is there and does not keep tokens.
         """
         self.close()
-        client = self._client = self._connected()
+        self._client = self._opened()
+
+    def write_round(self, output: Output, token: str) -> None:
+        """Write the odds of an output as one block, once.
+
+        Raises:
+            RetryableError: Perhaps written, perhaps not.
+        """
+        client = self._client = self._client or self._opened()
+        rows, name = odds_history(output, self._plan), table(self._sport, "odds_history")
+        settings = {"insert_deduplication_token": token}
+        try:
+            client.raw_insert(name, rows.columns, block_of(rows), fmt="Arrow", settings=settings)
+        except Exception as error:
+            self.close()
+            raise _told(error, f"{len(rows)} rows not written to {name}") from error
+
+    def close(self) -> None:
+        """Let go of the connection; may be called twice."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def _opened(self) -> Client:
+        """Return a connection to a server whose history keeps tokens."""
+        client = self._connected()
+        try:
+            self._prepare(client)
+        except BaseException:
+            client.close()
+            raise
+        return client
+
+    def _prepare(self, client: Client) -> None:
+        """Make the tables where they are missing, and see that the history keeps tokens."""
         name = table(self._sport, "odds_history")
         try:
             made = self._engine(client, name)
@@ -85,49 +116,14 @@ class ClickHouseHistory:
                 made = self._engine(client, name)
             client.database = self._database
         except Exception as error:
-            raise told(error, self._url) from error
+            raise _told(error, self._url) from error
         if "deduplication_window" not in made and "Replicated" not in made:
             raise StateError(
                 f"clickhouse: {self._database}.{name} does not remember tokens: what is sent twice "
                 "would stand there twice",
                 hint=f"ALTER TABLE {self._database}.{name} "
-                "MODIFY SETTING non_replicated_deduplication_window = 10000",
+                f"MODIFY SETTING non_replicated_deduplication_window = {WINDOW}",
             )
-
-    def write_round(self, output: Output, token: str) -> None:
-        """Write the odds of an output as one block, once.
-
-        Raises:
-            RetryableError: Perhaps written, perhaps not.
-        """
-        rows = odds_history(output, self._plan)
-        block = BytesIO()
-        rows.rechunk().write_ipc(
-            block, compat_level=pl.CompatLevel.oldest(), record_batch_size=max(len(rows), 1)
-        )
-        name = table(self._sport, "odds_history")
-        if self._client is None:
-            self.open()
-        client = self._client
-        if client is None:
-            raise StateError("clickhouse: is not open")
-        try:
-            client.raw_insert(
-                name,
-                rows.columns,
-                block.getvalue(),
-                fmt="Arrow",
-                settings={"insert_deduplication_token": token},
-            )
-        except Exception as error:
-            self.close()
-            raise told(error, f"{len(rows)} rows not written to {name}") from error
-
-    def close(self) -> None:
-        """Let go of the connection; may be called twice."""
-        if self._client is not None:
-            self._client.close()
-            self._client = None
 
     def _engine(self, client: Client, name: str) -> str:
         """Return how a table was made; empty where it is not there: a login may not make it."""
@@ -158,16 +154,11 @@ class ClickHouseHistory:
                 autogenerate_session_id=False,
             )
         except Exception as error:
-            raise told(error, self._url) from error
+            raise _told(error, self._url) from error
 
 
-def told(error: Exception, what: str) -> RunError:
-    """Return our error for one of the client; what is none of the client's goes on as it is."""
-    from clickhouse_connect.driver.exceptions import ClickHouseError  # noqa: PLC0415  # see above
-
-    if not isinstance(error, ClickHouseError | OSError):
-        raise error
-    text = first_line(error)
-    names = [word for word in OURS_TO_MEND if word in str(error)]
-    hint = "It does not pass by itself: mend the server or its login." if names else ""
-    return RetryableError(f"clickhouse: {what}: {text}", hint=hint)
+def _told(error: Exception, what: str) -> RetryableError:
+    """Return our error for one of the client or server; all are tried again."""
+    lasting = any(word in str(error) for word in OURS_TO_MEND)
+    hint = "It does not pass by itself: mend the server or its login." if lasting else ""
+    return RetryableError(said_of(error, what), hint=hint)

@@ -142,8 +142,7 @@ class KafkaLog:
         try:
             self._pusher.push(topic, rows, CALL_S)
         except PushError as error:
-            kind = UnreachableError if error.code in AWAY else RetryableError
-            raise kind(f"kafka: {topic}: {error}") from error
+            raise _passing(error.code, f"{topic}: {error}") from error
 
     def save(self, partition: int, position: int, content: bytes) -> None:
         """Write a snapshot in the transaction.
@@ -218,8 +217,7 @@ class KafkaLog:
             code, told = error.args[0].code(), said(error)
             if code == KafkaError.FENCED_INSTANCE_ID or (code in FENCED and self._replaced()):
                 raise self._taken_over(told) from error
-            kind = UnreachableError if code in AWAY else RetryableError
-            raise kind(f"kafka: {what}: {told}") from error
+            raise _passing(code, f"{what}: {told}") from error
 
     def _replaced(self) -> bool:
         """Say whether another process is in the group under our name.
@@ -331,6 +329,12 @@ def _asked(call: Callable[[], Given]) -> Given:
             if error.args[0].fatal() or clock.monotonic_ns() > deadline:
                 raise UnreachableError(f"kafka does not answer: {said(error)}") from error
             clock.sleep(ASK_AGAIN_S)
+
+
+def _passing(code: int, told: str) -> RetryableError:
+    """Return the error for what may pass: by trying again, or when the brokers answer."""
+    kind = UnreachableError if code in AWAY else RetryableError
+    return kind(f"kafka: {told}")
 
 
 def said(error: KafkaException) -> str:

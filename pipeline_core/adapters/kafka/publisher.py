@@ -8,6 +8,7 @@ recognises by its sequence.
 
 import random
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -51,7 +52,7 @@ class Opened(Protocol):
         ...
 
 
-class Reader:
+class Reader(ABC):
     """Read an odds topic for one sink; what is done with it is told by those that inherit.
 
     Args:
@@ -134,9 +135,9 @@ class Reader:
             self._consumer.close()
             self._ends.close()
 
+    @abstractmethod
     def _turn(self) -> None:
         """Take some of what has come to the sink."""
-        raise NotImplementedError
 
     def _polled(self, most: int = AT_ONCE) -> tuple[list[Record], dict[int, int]]:
         """Return the records that have come, and the ends of partitions that were reached."""
