@@ -174,6 +174,49 @@ def test_an_answer_that_was_lost_and_a_writer_that_wakes_late_double_nothing(
     assert same(rows(server, topic), lines)
 
 
+class Lossy:
+    """A consumer around the real one: its first commit is made and not told, others wait."""
+
+    def __init__(self, consumer, let_go):
+        self._consumer, self._let_go, self.lost = consumer, let_go, 0
+
+    def __getattr__(self, name):
+        return getattr(self._consumer, name)
+
+    def commit(self, **words):
+        if self.lost and not self._let_go():
+            raise ck.KafkaException(ck.KafkaError(ck.KafkaError.REBALANCE_IN_PROGRESS))
+        kept = self._consumer.commit(**words)
+        if not self.lost:
+            self.lost += 1
+            raise ck.KafkaException(ck.KafkaError(ck.KafkaError._TIMED_OUT))
+        return kept
+
+
+@pytest.mark.proves("twice", "clickhouse")
+@pytest.mark.proves("loss", "clickhouse")
+def test_a_note_whose_answer_was_lost_is_kept_to_though_partitions_move(
+    brokers, new_topic, server, odds
+):
+    topic, (lines, _) = new_topic(PARTITIONS), odds
+    wrote(brokers, topic, lines)
+    first, second = (publisher_of(brokers, topic, server, slot) for slot in (0, 1))
+    first._consumer = lossy = Lossy(first._consumer, lambda: second._assigned)
+    first.start()
+    try:
+        assert until(lambda: lossy.lost)
+        second.start()
+        assert until(lambda: second._assigned)
+        assert until(lambda: first.behind() == 0 and second.behind() == 0)
+    finally:
+        for one in (first, second):
+            one.stop(10)
+
+    assert first.error is None
+    assert second.error is None
+    assert same(rows(server, topic), lines)
+
+
 @pytest.mark.proves("loss", "clickhouse")
 @pytest.mark.proves("told", "clickhouse")
 def test_a_server_that_is_killed_is_waited_for(brokers, new_topic, tmp_path, odds):

@@ -7,6 +7,7 @@ over if it has it. So neither a killed writer, nor one that was frozen and wakes
 answer that was lost makes a row stand twice.
 """
 
+import contextlib
 from collections.abc import Callable
 from typing import Final
 
@@ -29,6 +30,19 @@ GATHER_NS: Final = 1_000_000_000
 """A round takes what comes within a second: a store likes few large blocks."""
 WIDEST: Final = 100
 """Partitions of a round: their ranges have to fit into a note of 4 KB."""
+
+
+TAKEN_OVER: Final = frozenset(
+    {KafkaError.FENCED_INSTANCE_ID, KafkaError._FATAL}  # noqa: SLF001 - their name of it
+)
+REFUSED: Final = frozenset(
+    {
+        KafkaError.ILLEGAL_GENERATION,
+        KafkaError.REBALANCE_IN_PROGRESS,
+        KafkaError.UNKNOWN_MEMBER_ID,
+    }
+)
+"""The group is another by now: nothing was kept."""
 
 
 class Round(msgspec.Struct, frozen=True):
@@ -101,8 +115,12 @@ class RoundPublisher(Reader):
         parts = [(p, some[0][1], some[-1][1], len(some)) for p, some in chosen.items()]
         one = Round(self._draw(), parts)
         note = msgspec.json.encode(one).decode()
-        if not self._commit({p: (first, note) for p, first, _, _ in parts}):
-            return  # partitions have moved or nobody answers: what is still ours is tried again
+        try:
+            noted = self._commit({p: (first, note) for p, first, _, _ in parts})
+        except RetryableError as error:
+            noted = self._was_noted(one, error)
+        if not noted:
+            return  # partitions have moved: what is still ours is tried again
         for partition in chosen:
             self._taken.pop(partition, None)  # this note says it, and must not be taken back
         passed("round.noted")
@@ -112,6 +130,25 @@ class RoundPublisher(Reader):
             if self._waiting.get(partition) is some:
                 del self._waiting[partition]
         self._done(one, {p for p, *_ in parts})
+
+    def _was_noted(self, one: Round, error: RetryableError) -> bool:
+        """Ask whether a note stands whose answer was lost; False when the end came first.
+
+        To draw another token instead would be wrong: where partitions move meanwhile, who gets one
+        of them finds this note and writes all of its round.
+        """
+        self.trouble = error.message
+        places = [TopicPartition(self._topic, p) for p, *_ in one.parts]
+        standing: list[bool] = []
+
+        def ask() -> None:
+            try:
+                stood = self._consumer.committed(places, CALL_S)
+            except KafkaException as failed:
+                raise RetryableError(f"kafka: {self._topic}: {said(failed)}") from failed
+            standing.append(any(one.token in (place.metadata or "") for place in stood))
+
+        return self._again(ask) and standing[-1]
 
     def _finish(self, one: Round, partitions: set[int]) -> None:
         """Write a round that was noted and perhaps written."""
@@ -143,14 +180,16 @@ class RoundPublisher(Reader):
 
     def _note(self, taken: dict[int, int]) -> None:
         """Say that everything before these offsets is there; what fails is said again later."""
-        if taken and self._commit({p: (at, "") for p, at in taken.items()}):
-            self._taken = {}
+        with contextlib.suppress(RetryableError):
+            if taken and self._commit({p: (at, "") for p, at in taken.items()}):
+                self._taken = {}
 
     def _commit(self, places: dict[int, tuple[int, str]]) -> bool:
-        """Keep offsets with their notes.
+        """Keep offsets with their notes; False where the group refuses them.
 
         Raises:
             FencedError: Another worker has this slot.
+            RetryableError: Perhaps kept, perhaps not.
         """
         offsets = [
             TopicPartition(self._topic, p, at, metadata=note) for p, (at, note) in places.items()
@@ -158,16 +197,16 @@ class RoundPublisher(Reader):
         try:
             kept = self._consumer.commit(offsets=offsets, asynchronous=False)
         except KafkaException as error:
-            if error.args[0].code() in {
-                KafkaError.FENCED_INSTANCE_ID,
-                KafkaError._FATAL,  # noqa: SLF001 - their name of it
-            }:
+            code = error.args[0].code()
+            if code in REFUSED:
+                return False
+            if code in TAKEN_OVER:
                 raise FencedError(
                     f"kafka: the publisher of {self.sink.name} was taken over by another worker: "
                     f"{said(error)}",
                     hint="Two workers have the same slot; end one of them.",
                 ) from error
-            return False
+            raise RetryableError(f"kafka: {self._topic}: {said(error)}") from error
         return all(place.error is None for place in kept or ())
 
     def _read_again(self, one: Round) -> list[Record]:
