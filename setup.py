@@ -7,7 +7,17 @@ from setuptools import Extension, setup
 
 # ODDSPIPE_DEBUG=1 builds with bounds checks and assertions; CI runs the tests on both builds.
 DEBUG = os.environ.get("ODDSPIPE_DEBUG") == "1"
-NAMES = ("_decode", "_encode", "_sequence", "_fold", "_normal", "_blend", "_kafka", "_simulate")
+NAMES = (
+    "_decode",
+    "_encode",
+    "_sequence",
+    "_fold",
+    "_normal",
+    "_blend",
+    "_kafka",
+    "_simulate",
+    "_tail",
+)
 
 setup(
     ext_modules=cythonize(

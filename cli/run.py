@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from oddspipe.cli import run_ingest, run_kafka, run_live, telemetry
-from oddspipe.cli.run_kafka import Stage
 from oddspipe.cli.sports import plan_of
 from oddspipe.core.errors import UsageError
+from oddspipe.core.names import Stage
 
 if TYPE_CHECKING:
     from oddspipe.core.assemble import Input, Settings
@@ -123,8 +123,9 @@ def run(  # noqa: PLR0913 - one parameter an option
     stage: Annotated[
         Stage,
         typer.Option(
-            help="What this process does: ingest (a live feed to its raw topic), price (the feed's "
-            "topic to odds), publish (odds to sinks), or all of price and publish.",
+            help="What this process does: ingest (a live feed to its raw topic), normalise (that "
+            "to events, with `stages: apart`), price (to odds), publish (to sinks), or all of "
+            "price and publish.",
             rich_help_panel=KAFKA_PANEL,
         ),
     ] = Stage.ALL,

@@ -2,13 +2,13 @@
 
 import threading
 from collections.abc import Set as AbstractSet
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
 from oddspipe.cli import telemetry
 from oddspipe.core.errors import UsageError
+from oddspipe.core.names import Stage
 
 if TYPE_CHECKING:
     from oddspipe.core.assemble_kafka import KafkaRun
@@ -33,15 +33,6 @@ KAFKA_OPTIONS: Final = frozenset(
         "no_live",
     }
 )
-
-
-class Stage(StrEnum):
-    """What one process does of the work over Kafka."""
-
-    ALL = "all"
-    INGEST = "ingest"
-    PRICE = "price"
-    PUBLISH = "publish"
 
 
 def given_beside(context: typer.Context, taken: AbstractSet[str]) -> str:
@@ -86,7 +77,8 @@ def run(  # noqa: PLR0913 - what the command was given
         OddspipeError: It could not go on.
     """
     from oddspipe.cli import console  # noqa: PLC0415 - `--help` draws its own
-    from oddspipe.core.assemble_kafka import Slot, assemble_kafka  # noqa: PLC0415 - an extra's
+    from oddspipe.core.assemble_kafka import assemble_kafka  # noqa: PLC0415 - an extra's
+    from oddspipe.core.assemble_stages import Slot  # noqa: PLC0415 - as above
     from oddspipe.core.runtime.drain import StopSwitch  # noqa: PLC0415 - as above
     from oddspipe.core.telemetry.readings import of_kafka  # noqa: PLC0415 - as above
 
@@ -96,22 +88,17 @@ def run(  # noqa: PLR0913 - what the command was given
     stop.install()
     made = assemble_kafka(
         plan,
-        Slot(
-            group,
-            slot,
-            IDLE_US if until else None,
-            prices=stage is not Stage.PUBLISH,
-            publishes=stage is not Stage.PRICE,
-        ),
+        Slot(group, slot, IDLE_US if until else None, stage),
         sinks,
     )
     if made.made:
         console.note(f"topics made: {', '.join(made.made)}")
     if made.not_fed and stage is Stage.ALL:
         console.note(f"not written to over Kafka: {', '.join(made.not_fed)}")
+    into = made.topics.normalised if made.stage is Stage.NORMALISE else made.topics.odds
     console.note(
         f"{plan.sport} worker {made.worker.name}: {made.topics.feed} at "
-        f"{made.worker.cluster.brokers} → {made.topics.odds}, {made.topics.dead_letters}"
+        f"{made.worker.cluster.brokers} → {into}, {made.topics.dead_letters}"
     )
     ended = threading.Event()
     teller = threading.Thread(target=_tell, args=(made, ended), name="tell", daemon=True)
@@ -122,7 +109,7 @@ def run(  # noqa: PLR0913 - what the command was given
     finally:
         ended.set()
         teller.join()
-    _end(result, prices=made.prices)
+    _end(result, made.stage)
     return result
 
 
@@ -135,16 +122,18 @@ def _tell(made: "KafkaRun", ended: threading.Event) -> None:
     while not ended.wait(LINE_S):
         seconds += LINE_S
         events, runner = made.runner.events, made.runner
+        normalises = made.stage is Stage.NORMALISE
+        gone = f"{made.counted.events:,} on" if normalises else f"{made.counted.boards:,} boards"
         work = [
             f"{events:,} events",
             f"{(events - before) / LINE_S:,.0f}/s",
-            f"{made.counted.boards:,} boards",
+            gone,
             f"{len(runner.owned)} partitions",
             f"{runner.commits:,} commits",
         ]
         parts = [
             f"{seconds:6.1f} s",
-            *(work if made.prices else ()),
+            *(work if made.stage is not Stage.PUBLISH else ()),
             *(f"{one.sink.name}: {one.written:,} messages" for one in made.publishers),
             f"{rss_mb():.0f} MB",
             f"taken up anew {runner.restarts} times" if runner.restarts else "",
@@ -155,7 +144,7 @@ def _tell(made: "KafkaRun", ended: threading.Event) -> None:
         before = events
 
 
-def _end(result: dict[str, Any], *, prices: bool) -> None:
+def _end(result: dict[str, Any], stage: Stage) -> None:
     """Print what happened, and what to try next."""
     from oddspipe.cli import console  # noqa: PLC0415 - as above
 
@@ -164,17 +153,21 @@ def _end(result: dict[str, Any], *, prices: bool) -> None:
         + (f", {sink['behind']:,} behind: {sink['trouble']}" if sink["behind"] else "")
         for name, sink in result["sinks"].items()
     }
+    done = f"{result['commits']:,} transactions"
+    gone = {"odds": f"{result['odds_published']:,} boards, {done}"}
+    if stage is Stage.NORMALISE:
+        gone = {"normalised": f"{result['events_normalised']:,} events, {done}"}
     work = {
         "events": f"{result['events_in']:,} in {result['seconds']:.1f} s, "
         f"{result['events_per_second']:,.0f} a second; the books balance",
-        "odds": f"{result['odds_published']:,} boards, {result['commits']:,} transactions",
+        **gone,
         "partitions": ", ".join(result["partitions"]) or "none",
         "rejects": ", ".join(f"{n} {c:,}" for n, c in result["rejects"].items()) or "none",
     }
     console.show(
         console.facts(
             {
-                **(work if prices else {}),
+                **(work if stage is not Stage.PUBLISH else {}),
                 **sinks,
                 "memory": f"{result['peak_rss_mb']:.0f} MB at most",
                 "plan": result["plan"],

@@ -33,7 +33,11 @@ def up(  # noqa: PLR0913 - one parameter an option
     env: Annotated[str, typer.Option(help="Environment of platform.yaml.")] = "dev",
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="How many price games; the environment's `replicas`."),
+        typer.Option(
+            min=1,
+            help="How many price games, and normalise with `stages: apart`; the environment's "
+            "`replicas`.",
+        ),
     ] = None,
     until: Annotated[
         str | None,
@@ -50,11 +54,12 @@ def up(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Run all stages of a sport over Kafka, each in its own process, and keep them running.
 
-    A live feed has an ingest; then come the workers that price, one a slot, and what brings odds to
-    sinks. A process that ends is started again within a second, more slowly if it keeps ending. All
-    of them end with this one: in order on Ctrl-C or SIGTERM, at once when it is killed; nothing is
-    lost either way. Exit codes: 0 stopped or drained; 1 the spec has faults; 2 wrong usage; 3 a
-    plug-in is at fault; 4 a process cannot go on.
+    A live feed has an ingest; then come the workers that normalise, where that is a stage of its
+    own, and those that price, one a slot, and what brings topics to sinks. A process that ends is
+    started again within a second, more slowly if it keeps ending. All of them end with this one: in
+    order on Ctrl-C or SIGTERM, at once when it is killed; nothing is lost either way. Exit codes: 0
+    stopped or drained; 1 the spec has faults; 2 wrong usage; 3 a plug-in is at fault; 4 a process
+    cannot go on.
     """
     if until not in {None, "idle"}:
         raise UsageError(f"--until {until!r}: this ends with --until idle only")
@@ -107,8 +112,10 @@ def _levels(
         return made[-1]
 
     ingest = [child("ingest", "--stage", "ingest")] if plan.feed.protocol != "kafka" else []
-    price = [
-        child(f"price-{slot}", "--stage", "price", "--slot", str(slot)) for slot in range(workers)
+    stages = ["normalise", "price"] if plan.apart else ["price"]
+    work = [
+        [child(f"{stage}-{slot}", "--stage", stage, "--slot", str(slot)) for slot in range(workers)]
+        for stage in stages
     ]
     publish = [child("publish", "--stage", "publish")] if plan.published else []
-    return [ingest, price, publish]
+    return [ingest, *work, publish]

@@ -77,6 +77,7 @@ def _as_json(checked: "Checked") -> dict[str, Any]:
         "sound": checked.sound,
         "behind": checked.behind,
         "feed": part(checked.feed),
+        "normalised": part(checked.normalised),
         "odds": part(checked.odds),
         "dead_letters": part(checked.dead_letters),
     }
@@ -85,7 +86,12 @@ def _as_json(checked: "Checked") -> dict[str, Any]:
 def _show(checked: "Checked", ledger: str) -> None:
     from oddspipe.cli import console  # noqa: PLC0415 - `--help` draws its own
 
-    parts = {"feed": checked.feed, "odds": checked.odds, "dead letters": checked.dead_letters}
+    parts = {
+        "feed": checked.feed,
+        "normalised": checked.normalised,
+        "odds": checked.odds,
+        "dead letters": checked.dead_letters,
+    }
     rows = [
         [name, f"{one.checked:,}", *(f"{one.counts.get(kind, 0):,}" for kind in WORDS)]
         for name, one in parts.items()
@@ -100,6 +106,6 @@ def _show(checked: "Checked", ledger: str) -> None:
             for example in examples:
                 console.show(f"{WORDS[kind]}: {example}")
     if checked.behind:
-        console.show(f"not yet taken: {checked.behind:,} records of the feed; run on, then verify")
+        console.show(f"not yet taken: {checked.behind:,} records; run on, then verify")
     if checked.sound:
         console.show("nothing is lost, twice, out of order or strange")

@@ -113,6 +113,7 @@ cdef struct Fold:
     int64_t* was
     uint8_t* status
     int64_t* numbers
+    const int64_t* given
     # found
     int64_t* cuts
     double* values
@@ -659,6 +660,8 @@ cdef Py_ssize_t pass_over(Fold* f, Py_ssize_t start, Py_ssize_t stop,
         kind = word(f, KIND, row)
         if kind < 0 or kind >= f.kinds:
             kind = 0
+        if f.given != NULL:
+            f.clock[NEXT_NUMBER] = f.given[row]
         like = f.like[kind]
         status = 0
         if like == K_HEARTBEAT:
@@ -720,6 +723,7 @@ def run(tables, state, rows, found, span):
     cdef int64_t[:, ::1] was = rows.was
     cdef uint8_t[::1] status = rows.status
     cdef int64_t[::1] numbers = rows.numbers
+    cdef const int64_t[::1] given = rows.given
     cdef int64_t[:, ::1] cuts = found.cuts
     cdef double[:, ::1] values = found.values
     cdef int64_t[:, ::1] rolls = found.rolls
@@ -769,6 +773,7 @@ def run(tables, state, rows, found, span):
     f.was = &was[0, 0]
     f.status = &status[0]
     f.numbers = &numbers[0]
+    f.given = &given[0] if given.shape[0] else NULL
     f.cuts = &cuts[0, 0]
     f.values = &values[0, 0]
     f.rolls = &rolls[0, 0]

@@ -442,6 +442,8 @@ class _Pass:
         kind = self.word(KIND, row)
         if not 0 <= kind < len(self.tables.like):
             kind = 0
+        if len(self.rows.given):
+            clock[s.NEXT_NUMBER] = self.rows.given[row]
         like = self.tables.like[kind]
         status = 0
         if like == HEARTBEAT:

@@ -88,7 +88,8 @@ class Rows:
 
     `skip` marks rows that a temporal rule refuses; `capture[i] >= 0` asks for the state before row
     i in that row of `was`. `allowed` masks state columns by their `where`; length 0 allows all.
-    The pass fills `status` (0, TEMPORAL_RULE, UNKNOWN_EVENT) and `numbers` (-1 for a reject).
+    The pass fills `status` (0, TEMPORAL_RULE, UNKNOWN_EVENT) and `numbers` (-1 for a reject): they
+    are those of `given`, or without it those that follow the last one.
     """
 
     words: Int64s
@@ -101,6 +102,7 @@ class Rows:
     was: Int64s
     status: NDArray[np.uint8]
     numbers: Int64s
+    given: Int64s
 
 
 @dataclass

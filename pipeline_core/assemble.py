@@ -21,6 +21,7 @@ from oddspipe.core.adapters.places import (
 )
 from oddspipe.core.adapters.secrets import secret
 from oddspipe.core.adapters.state_folder import RunFacts, StateFolder
+from oddspipe.core.assemble_clickhouse import stored_of
 from oddspipe.core.clock import Clock, SystemClock, process_started_ns
 from oddspipe.core.errors import OddspipeError, PluginError, RunError, StateError, UsageError
 from oddspipe.core.parts import SinkPlan
@@ -41,7 +42,6 @@ from oddspipe.core.runtime.watchdog import WatchedModel
 if TYPE_CHECKING:
     import polars as pl
 
-    from oddspipe.core.adapters.clickhouse.history import ClickHouseHistory
 
 LATEST = "latest"
 LIVE = frozenset({"websocket", "pubsub"})
@@ -409,7 +409,6 @@ def redis_of(plan: Plan, sink: SinkPlan, folder: Path) -> Sink:
 def _clickhouse(plan: Plan, sink: SinkPlan, folder: Path) -> Sink:
     from oddspipe.core.adapters.clickhouse.client import (  # noqa: PLC0415 - 200 MB
         ClickHouse,
-        Stored,
         open_embedded,
     )
 
@@ -419,33 +418,9 @@ def _clickhouse(plan: Plan, sink: SinkPlan, folder: Path) -> Sink:
             f"sink '{sink.name}': the fused runner writes to the embedded ClickHouse only",
             hint="Set clickhouse: {embedded: true} in this environment of platform.yaml.",
         )
-    stored = Stored(
-        plan.sport, plan.layout, plan.kinds, dict(sink.options["store"]), plan.logic_digest
-    )
     return ClickHouse(
-        lambda: open_embedded(folder / CLICKHOUSE_FOLDER), stored=stored, name=sink.name
-    )
-
-
-def history_of(plan: Plan, sink: SinkPlan) -> "ClickHouseHistory":
-    """Make what keeps the history of odds on a ClickHouse server.
-
-    Raises:
-        RunError: The password cannot be read.
-    """
-    from oddspipe.core.adapters.clickhouse.history import ClickHouseHistory  # noqa: PLC0415
-
-    place = plan.deployment.values.get("clickhouse") or {}
-    login = None
-    if name := place.get("username"):
-        word = place.get("password")
-        login = (str(name), secret(str(word)) if word else "")
-    return ClickHouseHistory(
-        plan.clickhouse_url(sink),
-        str(place.get("database") or "oddspipe"),
-        plan.sport,
-        plan.logic_digest,
-        login=login,
+        lambda: open_embedded(folder / CLICKHOUSE_FOLDER),
+        stored=stored_of(plan, sink),
         name=sink.name,
     )
 

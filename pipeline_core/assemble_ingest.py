@@ -12,8 +12,8 @@ from oddspipe.core.adapters.kafka.records import ingest_topic
 from oddspipe.core.adapters.live.source import LiveSource, messages_of
 from oddspipe.core.adapters.live.spool import Spool
 from oddspipe.core.adapters.state_folder import StateFolder
-from oddspipe.core.assemble_kafka import topics_of
 from oddspipe.core.assemble_live import SPOOL_FOLDER, receiver_of
+from oddspipe.core.assemble_stages import topics_of
 from oddspipe.core.clock import Clock, SystemClock
 from oddspipe.core.errors import StateError
 from oddspipe.core.plan.model import Plan

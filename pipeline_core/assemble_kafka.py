@@ -6,83 +6,47 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from oddspipe.core.adapters.dead_letters import Letters
 from oddspipe.core.adapters.kafka.access import cluster_of, make_topics
 from oddspipe.core.adapters.kafka.client import KafkaLog
 from oddspipe.core.adapters.kafka.dead_letter_topic import DeadLetterTopic
+from oddspipe.core.adapters.kafka.event_rounds import EventPublisher
 from oddspipe.core.adapters.kafka.feed_server import FeedServer, Placed
 from oddspipe.core.adapters.kafka.ledger import Ledger
+from oddspipe.core.adapters.kafka.odds_rounds import RoundPublisher
 from oddspipe.core.adapters.kafka.publisher import Publisher, Reader, drain
 from oddspipe.core.adapters.kafka.records import Topics, Worker, topic_configs
-from oddspipe.core.adapters.kafka.rounds import RoundPublisher
-from oddspipe.core.adapters.kafka.written import SportRecords
-from oddspipe.core.adapters.live.source import messages_of
-from oddspipe.core.assemble import history_of, model_of, origin_of, redis_of
+from oddspipe.core.assemble import model_of, origin_of, redis_of
+from oddspipe.core.assemble_clickhouse import events_of, history_of
+from oddspipe.core.assemble_stages import (
+    Counted,
+    Slot,
+    first_chain,
+    formats_of,
+    group_of,
+    letters_of,
+    refuse_other_state,
+    stage_group,
+    topics_of,
+    work_of,
+)
 from oddspipe.core.clock import Clock, SystemClock
 from oddspipe.core.errors import UsageError
+from oddspipe.core.names import Stage
 from oddspipe.core.parts import SinkPlan
 from oddspipe.core.plan.model import Plan
-from oddspipe.core.ports.output import Output
 from oddspipe.core.runtime.books import add_up, anomalies_by_code, rejects_by_reason
-from oddspipe.core.runtime.chain import PartitionChain
+from oddspipe.core.runtime.chain import PriceChain
 from oddspipe.core.runtime.drain import StopSwitch
 from oddspipe.core.runtime.meter import peak_rss_mb, rss_mb
-from oddspipe.core.runtime.pulse import Pulse
 from oddspipe.core.runtime.transactional import TransactionalRunner
 from oddspipe.core.runtime.watchdog import WatchedModel
 from oddspipe.core.stages.accuracy import all_of
-from oddspipe.core.stages.raw import RawMessages
-from oddspipe.core.verify.kafka import Pass, Verifier
-from oddspipe.ext.records import Rows
+from oddspipe.core.verify.kafka import Makes, Verifier
 
 DRAIN_S: Final = 30.0
 """Longest wait at the end for sinks that are behind; the next run goes on where they stand."""
 LOOK_S: Final = 0.1
 IN_TRANSACTION: Final = {"dead_letters": "topic of dead letters", "partner_log": "odds topic"}
-
-
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """Which worker this is.
-
-    Attributes:
-        group: Consumer group; the feed's or `oddspipe.<sport>` when left out.
-        slot: Number of the worker in the group, from 0; stable over restarts.
-        idle_us: End when nothing came for so long and all is drained; None to go on.
-        prices: Reads the feed and writes odds.
-        publishes: Brings the odds topic to sinks.
-    """
-
-    group: str | None = None
-    slot: int = 0
-    idle_us: int | None = None
-    prices: bool = True
-    publishes: bool = True
-
-
-class Counted:
-    """Write an output's records, and count what goes out; the same output twice counts once.
-
-    Attributes:
-        boards: Odds messages, by the highest number of each partition since the start.
-    """
-
-    def __init__(self, written: SportRecords) -> None:
-        self._written = written
-        self._first: dict[int, int] = {}
-        self._next: dict[int, int] = {}
-
-    def __call__(self, partition: int, output: Output) -> Iterator[tuple[str, Rows]]:
-        """Yield topics and rows."""
-        if len(output.odds):
-            self._first.setdefault(partition, int(output.odds.number[0]))
-            self._next[partition] = int(output.odds.number[-1]) + 1
-        return self._written(partition, output)
-
-    @property
-    def boards(self) -> int:
-        """Return how many odds messages have been written since the start."""
-        return sum(self._next[p] - first for p, first in self._first.items())
 
 
 @dataclass(slots=True)
@@ -103,9 +67,9 @@ class KafkaRun:
     _seconds: float = 0.0
 
     @property
-    def prices(self) -> bool:
-        """Whether it reads the feed, and does not only publish."""
-        return self._slot.prices
+    def stage(self) -> Stage:
+        """What it does of the work."""
+        return self._slot.stage
 
     def go(self, stop: StopSwitch) -> dict[str, Any]:
         """Run to the end and return the report.
@@ -117,7 +81,7 @@ class KafkaRun:
         for publisher in self.publishers:
             publisher.start()
         try:
-            if self._slot.prices:
+            if self._slot.works:
                 self.runner.run(stop, idle_us=self._slot.idle_us)
             else:
                 self._publish(stop)
@@ -165,6 +129,7 @@ class KafkaRun:
                 "dead_letters": self.topics.dead_letters,
                 "snapshots": self.topics.snapshots,
             },
+            "stage": self.stage,
             "stopped_by": stop.reason or None,
             "seconds": round(self._seconds, 3),
             "events_in": self.runner.events,
@@ -175,6 +140,7 @@ class KafkaRun:
             "commits": self.runner.commits,
             "restarts": self.runner.restarts,
             "trouble": self.runner.trouble,
+            "events_normalised": self.counted.events,
             "odds_published": self.counted.boards,
             "stages": [account.as_report() for account in accounts],
             "balanced": all(account.balance() == 0 for account in accounts),
@@ -213,50 +179,54 @@ def assemble_kafka(
         RunError: The cluster does not answer.
     """
     clock = clock or SystemClock()
+    work = work_of(plan, slot)
     cluster = cluster_of(plan)
-    topics = topics_of(plan)
-    worker = Worker(cluster, group_of(plan, slot.group), slot.slot)
-    model = WatchedModel(model_of(plan))
+    worker = Worker(cluster, work.group, slot.slot)
     fed, not_fed = _fed(plan, sinks if slot.publishes else ())
-    wanted: Mapping[str, Mapping[str, str]] = {topics.feed: {}, **topic_configs(topics)}
-    made = make_topics(cluster, wanted, plan.feed.partitions) if slot.prices else []
-    counted = Counted(SportRecords(topics, origin_of(plan), formats_of(plan), letters_of(plan)))
+    wanted: Mapping[str, Mapping[str, str]] = {
+        topics_of(plan).feed: {},
+        **topic_configs(topics_of(plan), apart=plan.apart),
+    }
+    made = []
+    if slot.works:
+        made = make_topics(cluster, wanted, plan.feed.partitions)
+        refuse_other_state(plan, cluster, group_of(plan, slot.group))
+    counted = Counted(work.written)
     runner = TransactionalRunner(
-        KafkaLog(worker, topics),
-        lambda: _chain(plan, model),
-        lambda: Pulse(plan.kinds, plan.odds.at_once),
+        KafkaLog(worker, work.topics),
+        work.make_chain,
+        work.make_pulse,
         counted,
         logic=plan.logic_digest,
         clock=clock,
         snapshot_us=plan.snapshot_interval_us,
+        commit_us=work.commit_us,
     )
+    named = Worker(cluster, group_of(plan, slot.group), slot.slot)
     publishers = [
-        _publisher(plan, sink, topics.odds, worker, clock)
+        one
         for sink in plan.sinks
         if sink.name in fed
+        for one in _publishers(plan, sink, named, clock)
     ]
     return KafkaRun(
-        plan, topics, worker, runner, publishers, counted, made, not_fed, slot, clock, {}
+        plan, work.topics, worker, runner, publishers, counted, made, not_fed, slot, clock, {}
     )
 
 
-def _publisher(plan: Plan, sink: SinkPlan, topic: str, worker: Worker, clock: Clock) -> Reader:
-    """Make what brings the odds topic to a sink."""
+def _publishers(plan: Plan, sink: SinkPlan, worker: Worker, clock: Clock) -> Iterator[Reader]:
+    """Make what brings the topics to a sink."""
+    topics = topics_of(plan)
     if sink.kind == "redis":
-        return Publisher(redis_of(plan, sink, _state(plan)), topic, worker, clock)
-    store = history_of(plan, sink)
-    return RoundPublisher(store, topic, worker, clock, lambda: uuid.uuid4().hex)
+        yield Publisher(redis_of(plan, sink, _state(plan)), topics.odds, worker, clock)
+        return
+    yield RoundPublisher(history_of(plan, sink), topics.odds, worker, clock, _token)
+    if plan.apart:
+        yield EventPublisher(events_of(plan, sink), plan, topics.normalised, worker, clock, _token)
 
 
-def topics_of(plan: Plan) -> Topics:
-    """Return the names of a sport's topics."""
-    return Topics.of(plan.sport, plan.feed.options.get("topic"))
-
-
-def _chain(plan: Plan, model: WatchedModel) -> PartitionChain:
-    """Make the stages of one partition; the provider's own messages are made events first."""
-    read = None if plan.feed.format == "event" else RawMessages(messages_of(plan)).events
-    return PartitionChain(plan, model, read=read)
+def _token() -> str:
+    return uuid.uuid4().hex
 
 
 def _fed(plan: Plan, wanted: tuple[str, ...] | None) -> tuple[list[str], list[str]]:
@@ -278,22 +248,6 @@ def _fed(plan: Plan, wanted: tuple[str, ...] | None) -> tuple[list[str], list[st
     return [name for name in asked if name in published], others
 
 
-def formats_of(plan: Plan) -> tuple[str, ...]:
-    """Return the price formats of the odds topic: decimal, and what partners take besides."""
-    takers: Mapping[str, Mapping[str, Any]] = plan.deployment.values.get("partner_list") or {}
-    found = {name for partner in takers.values() for name in partner["formats"]}
-    return ("decimal", *sorted(found - {"decimal"}))
-
-
-def letters_of(plan: Plan) -> Letters:
-    """Return what makes the dead letters of a plan."""
-    return Letters(
-        [column.name for column in plan.layout.columns],
-        [rule.name for rule in plan.rules],
-        plan.logic_digest,
-    )
-
-
 def verifier_of(plan: Plan, group: str | None) -> Verifier:
     """Make what checks the topics of a sport.
 
@@ -301,10 +255,18 @@ def verifier_of(plan: Plan, group: str | None) -> Verifier:
         UsageError: The environment names no cluster.
         PluginError: The model does not load.
     """
-    topics = topics_of(plan)
+    groups = [group_of(plan, group)]
+    if plan.apart:
+        groups = [stage_group(groups[0], stage) for stage in (Stage.NORMALISE, Stage.PRICE)]
     model = WatchedModel(model_of(plan))
-    work = Pass(lambda: _chain(plan, model), origin_of(plan), formats_of(plan), letters_of(plan))
-    return Verifier(cluster_of(plan), topics, plan.feed.partitions, group_of(plan, group), work)
+    makes = Makes(
+        lambda: first_chain(plan, model),
+        (lambda: PriceChain(plan, model)) if plan.apart else None,
+        origin_of(plan),
+        formats_of(plan),
+        letters_of(plan),
+    )
+    return Verifier(cluster_of(plan), topics_of(plan), plan.feed.partitions, groups, makes)
 
 
 def dead_letters_of(plan: Plan) -> DeadLetterTopic:
@@ -338,11 +300,6 @@ def feed_server_of(plan: Plan) -> FeedServer:
     cluster, partitions = cluster_of(plan), plan.feed.partitions
     make_topics(cluster, {topic: {}}, partitions)
     return FeedServer(cluster, topic, Placed(plan, partitions), ledger_of(plan))
-
-
-def group_of(plan: Plan, named: str | None) -> str:
-    """Return the consumer group of a sport's workers: the one named, the feed's, or our own."""
-    return named or plan.feed.options.get("group") or f"oddspipe.{plan.sport}"
 
 
 def _state(plan: Plan) -> Path:

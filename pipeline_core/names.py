@@ -123,3 +123,13 @@ class Guarantee(StrEnum):
     EFFECTIVELY_ONCE = "effectively_once"
     """Writing it again changes nothing a reader can see."""
     EXACTLY_ONCE = "exactly_once"
+
+
+class Stage(StrEnum):
+    """What one process does of the work over Kafka."""
+
+    ALL = "all"
+    INGEST = "ingest"
+    NORMALISE = "normalise"
+    PRICE = "price"
+    PUBLISH = "publish"

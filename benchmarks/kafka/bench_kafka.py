@@ -23,7 +23,6 @@ from collections import deque
 from pathlib import Path
 
 import confluent_kafka as ck
-import numpy as np
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from oddspipe.core.adapters.kafka.access import Cluster, make_topics
@@ -35,24 +34,21 @@ from oddspipe.core.adapters.kafka.records import (
     producer_settings,
     topic_configs,
 )
-from oddspipe.core.adapters.kafka.written import SportRecords
+from oddspipe.core.adapters.kafka.written import EventRecords, SportRecords
 from oddspipe.core.assemble import Input, model_of, origin_of, source_of
-from oddspipe.core.assemble_kafka import feed_server_of, letters_of
-from oddspipe.core.batch.layout import GAME_ID
+from oddspipe.core.assemble_kafka import feed_server_of
+from oddspipe.core.assemble_stages import letters_of
 from oddspipe.core.clock import SystemClock
 from oddspipe.core.names import FieldType
 from oddspipe.core.plan.load import plan_for
 from oddspipe.core.plan.model import Plan
-from oddspipe.core.ports.output import Odds, Output, Rollups
-from oddspipe.core.runtime.chain import PartitionChain
+from oddspipe.core.runtime.chain import NormaliseChain, PartitionChain
 from oddspipe.core.runtime.drain import StopSwitch
 from oddspipe.core.runtime.pulse import Pulse
 from oddspipe.core.runtime.transactional import TransactionalRunner
 from oddspipe.core.services import kafka, process
-from oddspipe.core.stages.normalise import Normalise
-from oddspipe.core.stages.order import GameOrder
 from oddspipe.ext.kafka import puller_of
-from oddspipe.ext.records import PARTITION_EOF, Rows, Spans
+from oddspipe.ext.records import PARTITION_EOF
 
 PARTITIONS = 8
 FEED = "bench.feed"
@@ -74,60 +70,6 @@ def planned(brokers: str) -> Plan:
         f"extends: oddspipe.sports:nfl.yaml\nsport: bench\nfeed: {{topic: {FEED}}}\n"
     )
     return plan_for(folder / "spec.yaml", platform=folder / "platform.yaml", environment="dev")
-
-
-class Events:
-    """Normalise and order, without a price: what a stage of its own does."""
-
-    def __init__(self, plan: Plan) -> None:
-        self._normalise = Normalise(
-            plan.layout, plan.kinds, plan.rules, max_payload_bytes=plan.max_payload_bytes
-        )
-        self._order = GameOrder(plan.layout, plan.kinds, plan.order, plan.duplicates)
-        whole, real = np.empty(0, np.int64), np.empty(0)
-        self._odds, self._rollups = Odds.none(), Rollups(*(whole,) * 4, *(real,) * 3)
-
-    def step(self, payloads):
-        decoded, status, refused = self._normalise.step(payloads)
-        ordered, turned_away = self._order.step(decoded, status)
-        strings = self._normalise.strings
-        return Output(
-            ordered, self._rollups, self._odds, (refused, turned_away), strings[GAME_ID],
-            dict(strings), int(payloads.positions[-1]) + 1, ordered.until_us,
-        )  # fmt: skip
-
-    @property
-    def accounts(self):
-        return self._normalise.account, self._order.account
-
-    def snapshot(self):
-        return {"normalise": (self._normalise.snapshot(),), "order": self._order.snapshot_parts()}
-
-    def restore(self, state):
-        self._normalise.restore(state["normalise"])
-        self._order.restore(state["order"])
-
-
-class Rewritten:
-    """Every event again, its game as key, and the dead letters."""
-
-    def __init__(self, topic: str, letters: SportRecords) -> None:
-        self._topic, self._letters = topic, letters
-
-    def __call__(self, partition, output):
-        events = output.events
-        if len(events):
-            names = Spans.of([name.encode() for name in output.games])
-            game = events.words[GAME_ID]
-            yield (
-                self._topic,
-                Rows(
-                    np.full(len(events), partition, np.int32),
-                    Spans(events.data, events.starts, events.ends),
-                    Spans(names.data, names.starts[game], names.ends[game]),
-                ),
-            )
-        yield from self._letters(partition, output)
 
 
 class Pace:
@@ -154,17 +96,18 @@ class Pace:
 
 
 def worker(plan: Plan, brokers: str, number: str, job: str, want: int) -> float:
-    topics = Topics(FEED, f"{number}.odds", f"{number}.dlq", f"{number}.snapshots")
+    topics = Topics(
+        FEED, f"{number}.odds", f"{number}.dlq", f"{number}.snapshots", f"{number}.events"
+    )
     cluster = Cluster(brokers)
-    events = f"{number}.events"
-    make_topics(cluster, {**topic_configs(topics), events: {}}, PARTITIONS)
+    make_topics(cluster, {**topic_configs(topics), topics.normalised: {}}, PARTITIONS)
     model = model_of(plan)
     written = SportRecords(topics, origin_of(plan), ("decimal",), letters_of(plan))
     runner = TransactionalRunner(
         KafkaLog(Worker(cluster, number, 0), topics),
-        (lambda: PartitionChain(plan, model)) if job == "odds" else (lambda: Events(plan)),
+        (lambda: PartitionChain(plan, model)) if job == "odds" else (lambda: NormaliseChain(plan)),
         lambda: Pulse(plan.kinds, plan.odds.at_once),
-        written if job == "odds" else Rewritten(events, written),
+        written if job == "odds" else EventRecords(topics, letters_of(plan)),
         logic="bench", clock=SystemClock(), snapshot_us=10_000_000,
     )  # fmt: skip
     pace = Pace(lambda: runner.events)

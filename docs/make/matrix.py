@@ -30,6 +30,7 @@ PARTS: Final = {
     "redis": "Redis",
     "clickhouse": "ClickHouse",
     "partners": "partner log",
+    "normalised_topic": "normalised topic",
     "odds_topic": "odds topic",
     "dead_letters": "dead letters",
     "up": "`up`",
@@ -44,12 +45,14 @@ EXEMPT: Final[Mapping[tuple[str, str], str]] = {
     ("bytes", "redis"): "turns nothing away",
     ("bytes", "clickhouse"): "turns nothing away",
     ("bytes", "partners"): "turns nothing away",
+    ("bytes", "normalised_topic"): "turns nothing away",
     ("bytes", "odds_topic"): "turns nothing away",
     ("bytes", "up"): "turns nothing away",
     ("books", "recorded"): "`normalise` counts what it takes",
     ("books", "redis"): "only stages keep books",
     ("books", "clickhouse"): "only stages keep books",
     ("books", "partners"): "only stages keep books",
+    ("books", "normalised_topic"): "only stages keep books; `verify` compares it with the feed",
     ("books", "odds_topic"): "only stages keep books; `verify` compares it with the feed",
     ("books", "dead_letters"): "only stages keep books",
     ("books", "up"): "only stages keep books",
@@ -57,6 +60,7 @@ EXEMPT: Final[Mapping[tuple[str, str], str]] = {
     ("same", "dead_letters"): "compared without their numbers, which are of a process",
     ("same", "up"): "has no output of its own",
     ("bounded", "up"): "holds nothing",
+    ("bounded", "normalised_topic"): "its retention bounds it; who reads it, as the Kafka feed",
 }
 
 

@@ -10,6 +10,8 @@ EVENT_ID, REVISION, GAME_ID, SEQUENCE, EVENT_TIME, INGEST_TIME, KIND = range(7)
 PERIOD, CLOCK, HOME_SCORE, AWAY_SCORE, PLAYER_ID, VALUE, TRACE, SCHEMA_VERSION = range(7, 15)
 ENVELOPE_COLUMNS = 15
 FIRST_OWN_NUMBER = 16
+STANDING_NUMBER = 2047
+"""Protobuf number of what the normalised topic adds to an event; see `batch/normalised.py`."""
 MAX_COLUMNS = 64
 """A row says with one bit a column which of them it carries."""
 

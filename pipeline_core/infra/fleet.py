@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from oddspipe.core.adapters.kafka.records import Topics, ingest_topic, topic_configs
 from oddspipe.core.adapters.secrets import parts_of
-from oddspipe.core.assemble_kafka import group_of, topics_of
+from oddspipe.core.assemble_stages import group_of, topics_of
 from oddspipe.core.explain.memory import event_bytes, memory_of
 from oddspipe.core.infra.windows import Window, windows
 from oddspipe.core.plan.model import Plan

@@ -58,6 +58,11 @@ class Plan:
     deployment_digest: str = ""
 
     @property
+    def apart(self) -> bool:
+        """Return whether normalise and price are workers of their own over Kafka."""
+        return self.deployment.values.get("stages") == "apart"
+
+    @property
     def published(self) -> tuple[SinkPlan, ...]:
         """Return the sinks that a run over Kafka feeds from the odds topic."""
         return tuple(

@@ -97,6 +97,12 @@ class Rollups:
         """Return the number of rows."""
         return len(self.game)
 
+    @staticmethod
+    def none() -> "Rollups":
+        """Return no rows."""
+        whole, real = np.empty(0, np.int64), np.empty(0)
+        return Rollups(whole, whole, whole, whole, real, real, real)
+
 
 @dataclass(frozen=True, slots=True)
 class Output:

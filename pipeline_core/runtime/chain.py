@@ -1,23 +1,25 @@
 """The stages of one partition, from payloads to an output."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import ClassVar
 
 from oddspipe.core.batch.batch import Payloads
 from oddspipe.core.batch.layout import GAME_ID
 from oddspipe.core.plan.model import Plan
-from oddspipe.core.ports.output import Output
-from oddspipe.core.stages.accuracy import Accuracy
+from oddspipe.core.ports.output import Odds, Output, Rollups
+from oddspipe.core.stages.accuracy import Accuracy, all_of
 from oddspipe.core.stages.isolate import Prices
 from oddspipe.core.stages.normalise import Normalise
 from oddspipe.core.stages.order import GameOrder
 from oddspipe.core.stages.price import Price, PricePlan, Watch
 from oddspipe.core.stages.protocol import Account, Frozen
+from oddspipe.core.stages.receive import Receive
 
 
 class _Names(Mapping[int, Sequence[str]]):
     """The names of every string column as they are now, however often they grew."""
 
-    def __init__(self, stage: Normalise) -> None:
+    def __init__(self, stage: Normalise | Receive) -> None:
         self._stage = stage
 
     def __getitem__(self, column: int) -> Sequence[str]:  # type: ignore[explicit-override]  # 3.11 has no typing.override
@@ -54,12 +56,8 @@ class PartitionChain:
             OddsError: The plan's markets cannot be made.
         """
         self._read = read
-        self._normalise = Normalise(
-            plan.layout, plan.kinds, plan.rules, max_payload_bytes=plan.max_payload_bytes
-        )
-        self._order = GameOrder(plan.layout, plan.kinds, plan.order, plan.duplicates)
-        parts = PricePlan(plan.layout, plan.kinds, plan.state, plan.derived, plan.rules, plan.odds)
-        self._price = Price(parts, model, _Names(self._normalise), watch)
+        self._normalise, self._order = _first_stages(plan)
+        self._price = Price(_price_plan(plan), model, _Names(self._normalise), watch)
 
     def step(self, payloads: Payloads) -> Output:
         """Put payloads through every stage."""
@@ -115,3 +113,126 @@ class PartitionChain:
 
     def _stages(self) -> tuple[Normalise, GameOrder, Price]:
         return self._normalise, self._order, self._price
+
+
+class NormaliseChain:
+    """Normalise and order one partition's input: what the normalised topic is made of.
+
+    Args:
+        plan: The plan.
+        read: Makes events of what comes, where it is not events yet.
+    """
+
+    accuracy: ClassVar = all_of([])
+
+    def __init__(self, plan: Plan, read: Callable[[Payloads], Payloads] | None = None) -> None:
+        """Compile the stages.
+
+        Raises:
+            SpecError: SQL of the plan has a fault.
+        """
+        self._read = read
+        self._normalise, self._order = _first_stages(plan)
+        self._nothing = Rollups.none(), Odds.none()
+
+    def step(self, payloads: Payloads) -> Output:
+        """Put payloads through both stages."""
+        if self._read is not None:
+            payloads = self._read(payloads)
+        decoded, status, refused = self._normalise.step(payloads)
+        ordered, turned_away = self._order.step(decoded, status)
+        strings = self._normalise.strings
+        return Output(
+            ordered,
+            *self._nothing,
+            (refused, turned_away),
+            strings[GAME_ID],
+            dict(strings),
+            int(payloads.positions[-1]) + 1,
+            ordered.until_us,
+        )
+
+    @property
+    def accounts(self) -> tuple[Account, ...]:
+        """Return the books of the stages, in order."""
+        return self._normalise.account, self._order.account
+
+    def snapshot(self) -> dict[str, Frozen]:
+        """Return the state of every stage, by its name."""
+        return {
+            self._normalise.account.stage: (self._normalise.snapshot(),),
+            self._order.account.stage: self._order.snapshot_parts(),
+        }
+
+    def restore(self, state: Mapping[str, bytes]) -> None:
+        """Take up states that `snapshot` gave."""
+        for stage in (self._normalise, self._order):
+            stage.restore(state[stage.account.stage])
+
+
+class PriceChain:
+    """Price one partition's normalised events; with `NormaliseChain` before it, the whole.
+
+    Args:
+        plan: The plan.
+        model: The plan's model, or what watches over it.
+    """
+
+    def __init__(self, plan: Plan, model: Prices) -> None:
+        """Compile the stages.
+
+        Raises:
+            SpecError: SQL of the plan has a fault.
+            OddsError: The plan's markets cannot be made.
+        """
+        self._receive = Receive(plan.layout, plan.kinds, max_payload_bytes=plan.max_payload_bytes)
+        self._price = Price(_price_plan(plan), model, _Names(self._receive), numbered=True)
+
+    def step(self, payloads: Payloads) -> Output:
+        """Price records of the normalised topic."""
+        events, strange = self._receive.step(payloads)
+        priced = self._price.step(events)
+        strings = self._receive.strings
+        return Output(
+            priced.events,
+            priced.rollups,
+            priced.odds,
+            (strange, priced.rejects),
+            strings[GAME_ID],
+            dict(strings),
+            int(payloads.positions[-1]) + 1,
+            events.until_us,
+        )
+
+    @property
+    def accounts(self) -> tuple[Account, ...]:
+        """Return the books of the stages, in order."""
+        return self._receive.account, self._price.account
+
+    @property
+    def accuracy(self) -> Accuracy:
+        """Return how good the published chances of finished games were."""
+        return self._price.accuracy
+
+    def snapshot(self) -> dict[str, Frozen]:
+        """Return the state of every stage, by its name."""
+        return {
+            self._receive.account.stage: (self._receive.snapshot(),),
+            self._price.account.stage: (self._price.snapshot(),),
+        }
+
+    def restore(self, state: Mapping[str, bytes]) -> None:
+        """Take up states that `snapshot` gave."""
+        self._receive.restore(state[self._receive.account.stage])
+        self._price.restore(state[self._price.account.stage])
+
+
+def _first_stages(plan: Plan) -> tuple[Normalise, GameOrder]:
+    return (
+        Normalise(plan.layout, plan.kinds, plan.rules, max_payload_bytes=plan.max_payload_bytes),
+        GameOrder(plan.layout, plan.kinds, plan.order, plan.duplicates),
+    )
+
+
+def _price_plan(plan: Plan) -> PricePlan:
+    return PricePlan(plan.layout, plan.kinds, plan.state, plan.derived, plan.rules, plan.odds)

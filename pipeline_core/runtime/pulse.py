@@ -33,7 +33,7 @@ class Pulse:
         ends = [kind.number for kind in kinds if kind.like == Kind.GAME_END]
         starts = [kind.number for kind in kinds if kind.like == Kind.GAME_START]
         # By kind, so that a step costs one look-up an event; tracking is nearly all of them.
-        self._flags = np.zeros(max(*ends, *starts, *at_once, 0) + 2, np.uint8)
+        self._flags = np.zeros(max([*ends, *starts, *at_once, 0]) + 2, np.uint8)
         self._flags[list(at_once)] |= WANTED
         self._flags[starts] |= BEGINS
         self._flags[ends] |= ENDS

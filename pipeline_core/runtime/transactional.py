@@ -25,7 +25,7 @@ from oddspipe.ext.records import PARTITION_EOF, Group, Pulled, Rows
 
 PULL_ROWS = 16_384
 WAIT_MS = 20
-COMMIT_NS = 100_000_000
+COMMIT_US = 100_000
 FAILURES = 5
 """Tries that may fail one after another, with brokers that answer, before the run gives up."""
 FIRST_PAUSE_NS = 200_000_000
@@ -67,6 +67,7 @@ class TransactionalRunner:
         logic: Logic digest of the plan; state of another plan is refused.
         clock: What commits and snapshots go by.
         snapshot_us: Time between two snapshots of a partition.
+        commit_us: Time from the first record of a transaction to its commit.
 
     Attributes:
         events, commits, snapshots: Counted since the start.
@@ -85,6 +86,7 @@ class TransactionalRunner:
         logic: str,
         clock: Clock,
         snapshot_us: int,
+        commit_us: int = COMMIT_US,
     ) -> None:
         self.owned: dict[int, Owned] = {}
         self.events = 0
@@ -96,7 +98,7 @@ class TransactionalRunner:
         self._log, self._make_chain, self._written = log, make_chain, written
         self._make_pulse = make_pulse
         self._logic, self._clock = logic, clock
-        self._snapshot_ns = snapshot_us * 1000
+        self._snapshot_ns, self._commit_ns = snapshot_us * 1000, commit_us * 1000
         self._open = False
         self._begun_ns = 0
         self._failures = 0
@@ -210,7 +212,7 @@ class TransactionalRunner:
             for notice in pulled.notices:
                 if notice.code == PARTITION_EOF and notice.partition in self.owned:
                     self.owned[notice.partition].at_end = True
-            if self._open and self._clock.monotonic_ns() - self._begun_ns >= COMMIT_NS:
+            if self._open and self._clock.monotonic_ns() - self._begun_ns >= self._commit_ns:
                 self._commit(snapshots=True)
         except RetryableError as error:
             self._failed(error)

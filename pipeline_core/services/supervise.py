@@ -97,7 +97,8 @@ class Supervisor:
             child.ending, child.due_ns = True, 0
         while not stopped():
             self._look(self.children)
-            if all(child.process is None and child.ending for child in level if child.starts):
+            # One that broke waits for another start: only what ended in order has drained.
+            if all(child.process is None and child.due_ns < 0 for child in level):
                 return
             self._clock.sleep(LOOK_S)
 

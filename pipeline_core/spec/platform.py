@@ -124,6 +124,9 @@ class EnvironmentSpec(Part):
     """Partitions here; the sport's own when left out."""
     replicas: Count = 1
     """Workers a sport; more than partitions would stand idle."""
+    stages: Literal["together", "apart"] = "together"
+    """Over Kafka, whether a worker normalises and prices, or each is a worker of its own with every
+    event on a topic between them, from which ClickHouse takes events too."""
     state: Text = ".oddspipe"
     """Folder of snapshots, spools and embedded stores."""
     redis: RedisEndpoint = RedisEndpoint(embedded=True)

@@ -23,6 +23,7 @@ CANDIDATES_AT_ONCE = 2048
 """Rows under temporal rules in one chunk: what a re-run repeats at most."""
 ALL_BITS = 2**64 - 1
 _NO_FLAGS = np.empty((0, 2), np.int64)
+_NO_NUMBERS = np.empty(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,8 @@ class Fold:
         rules: tuple[Rule, ...],
         odds: OddsPlan,
         strings: Strings | None = None,
+        *,
+        numbered: bool = False,
     ) -> None:
         """Compile the tables and the SQL.
 
@@ -131,7 +134,9 @@ class Fold:
             odds: When a price is cut.
             rules: All rules of the plan; a reject's `detail` is an index into them.
             strings: Names of interned strings by column, growing as they come.
+            numbered: Keep the numbers that rows come with; else they are counted from 0.
         """
+        self._numbered = numbered
         self.tables = tables_of(layout, kinds, state, odds)
         self.state = FoldState(len(state))
         self._states = StateFrame(state)
@@ -240,6 +245,7 @@ class Fold:
             np.empty((1, self.state.columns), np.int64),
             np.zeros(count, np.uint8),
             np.zeros(count, np.int64),
+            batch.numbers if self._numbered else _NO_NUMBERS,
         )
 
     def _fold_chunk(

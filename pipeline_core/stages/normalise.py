@@ -36,9 +36,10 @@ class Normalise:
         rules: Rules of the plan, in its order; temporal ones are left to the fold.
         max_payload_bytes: Longest payload.
         max_names: Most distinct strings of one column.
+        stage: Name in the books.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it has to know
         self,
         layout: Layout,
         kinds: Sequence[KindPlan],
@@ -46,8 +47,9 @@ class Normalise:
         *,
         max_payload_bytes: int = 65536,
         max_names: int = 1_000_000,
+        stage: str = "normalise",
     ) -> None:
-        self.account = Account("normalise")
+        self.account = Account(stage)
         self._timers = timers_of(kinds)
         self._table = DecodeTable(
             [
@@ -130,7 +132,7 @@ class Normalise:
     ) -> Rejects:
         rows = np.flatnonzero(status)
         if not len(rows):
-            return Rejects.none("normalise")
+            return Rejects.none(self.account.stage)
         for reason, count in zip(*np.unique(status[rows], return_counts=True), strict=True):
             name = Reason(reason).name
             self.account.rejected[name] = self.account.rejected.get(name, 0) + int(count)
@@ -138,7 +140,7 @@ class Normalise:
         whole = (payloads.starts[rows] >= 0) & (payloads.ends[rows] <= size)
         why = payloads.unmapped
         return Rejects(
-            "normalise",
+            self.account.stage,
             status[rows],
             detail[rows],
             payloads.positions[rows],

@@ -108,6 +108,7 @@ class Price:
         model: The model, or what watches over it.
         strings: Names of interned strings by column, growing as they come; for SQL.
         watch: Is shown what the model is asked.
+        numbered: Keep the numbers that events come with; else they are counted anew.
     """
 
     def __init__(
@@ -116,6 +117,8 @@ class Price:
         model: Prices,
         strings: Strings | None = None,
         watch: Watch | None = None,
+        *,
+        numbered: bool = False,
     ) -> None:
         """Compile SQL and tables.
 
@@ -124,7 +127,8 @@ class Price:
             OddsError: The plan's markets cannot be made.
         """
         self.account = Account(STAGE)
-        self._fold = Fold(plan.layout, plan.kinds, plan.state, plan.rules, plan.odds, strings)
+        parts = (plan.layout, plan.kinds, plan.state, plan.rules, plan.odds)
+        self._fold = Fold(*parts, strings, numbered=numbered)
         self._states = StateFrame(plan.state, plan.derived)
         self._shape = Shape.of(plan.odds.markets)
         self._shorter_scopes = not self._shape.is_game.all()

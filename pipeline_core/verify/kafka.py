@@ -5,8 +5,8 @@ transactions, restarts or other workers, which are what is to be checked. The fe
 compared with the ledger of the server that filled it, where there is one.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Final
 
@@ -20,12 +20,16 @@ from oddspipe.core.adapters.kafka.ledger import Ledger, Sent
 from oddspipe.core.adapters.kafka.records import Topics
 from oddspipe.core.adapters.partner_messages import Origin, messages
 from oddspipe.core.batch.batch import Payloads
+from oddspipe.core.batch.normalised import as_records
 from oddspipe.core.errors import RunError
-from oddspipe.core.runtime.chain import PartitionChain
+from oddspipe.core.ports.output import Output
+from oddspipe.core.runtime.fused import Chain
 from oddspipe.core.verify.compare import ENOUGH, Findings, compare, planted
 
 ANSWER_S: Final = 20.0
 AT_ONCE: Final = 10_000
+SECOND: Final = frozenset({"receive", "price"})
+"""Stages whose dead letters a worker of its own writes, where stages are apart."""
 GATHER_S: Final = 0.02
 """A call waits so long for `AT_ONCE` records, and gives what there is."""
 
@@ -36,11 +40,14 @@ class Checked:
 
     Attributes:
         feed: The feed's topic against the ledger; None where there is no ledger.
-        odds, dead_letters: Against what one pass makes of the feed.
-        behind: Records of the feed that the group has not taken yet.
+        normalised: Events against what one pass makes of the feed; None where there is no such
+            topic.
+        odds, dead_letters: The same of them.
+        behind: Records that the groups have not taken yet.
     """
 
     feed: Findings | None
+    normalised: Findings | None
     odds: Findings
     dead_letters: Findings
     behind: int
@@ -48,24 +55,44 @@ class Checked:
     @property
     def sound(self) -> bool:
         """Whether nothing is lost, twice, out of order or strange."""
-        parts = (self.odds, self.dead_letters, *((self.feed,) if self.feed else ()))
-        return all(one.sound for one in parts)
+        parts = (self.feed, self.normalised, self.odds, self.dead_letters)
+        return all(one.sound for one in parts if one is not None)
 
 
 @dataclass(slots=True)
-class Pass:
-    """What one pass needs.
+class Makes:
+    """What makes of a feed what a run is to make of it.
 
     Attributes:
-        make_chain: Makes the stages of a partition.
+        first: Makes the stages that read the feed.
+        second: Makes those that read the normalised topic; None where there is none.
         origin, formats: As the run writes odds.
         letters: As the run writes dead letters.
     """
 
-    make_chain: Callable[[], PartitionChain]
+    first: Callable[[], Chain]
+    second: Callable[[], Chain] | None
     origin: Origin
     formats: tuple[str, ...]
     letters: Letters
+
+    def odds(self, output: Output) -> list[bytes]:
+        """Return the odds messages of an output."""
+        return messages(output, self.origin, self.formats).splitlines()
+
+    def dead(self, output: Output) -> list[tuple[str, bytes]]:
+        """Return the dead letters of an output, each by its stage and what tells it apart."""
+        found = [letter for rejects in output.rejects for letter in self.letters.of(rejects)]
+        return [(letter.stage, _identity(letter)) for letter in found]
+
+
+@dataclass(slots=True)
+class _Wanted:
+    """What topics are to hold of a partition."""
+
+    records: list[bytes] = field(default_factory=list)
+    odds: list[bytes] = field(default_factory=list)
+    letters: list[tuple[str, bytes]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -88,17 +115,23 @@ class Verifier:
         cluster: Where they lie.
         topics: Their names.
         partitions: How many each has.
-        group: The group of the run.
-        work: What one pass needs.
+        groups: The groups of the run: of what reads the feed, and of what reads normalised events.
+        makes: What makes of the feed what they are to hold.
     """
 
     def __init__(
-        self, cluster: Cluster, topics: Topics, partitions: int, group: str, work: Pass
+        self,
+        cluster: Cluster,
+        topics: Topics,
+        partitions: int,
+        groups: Sequence[str],
+        makes: Makes,
     ) -> None:
-        self._topics, self._partitions, self._work = topics, partitions, work
+        self._topics, self._partitions, self._makes = topics, partitions, makes
+        self._groups = groups
         self._settings = {
             **cluster.settings(),
-            "group.id": group,
+            "group.id": groups[0],
             "enable.auto.commit": False,
             "enable.partition.eof": True,
             "isolation.level": "read_committed",
@@ -118,36 +151,69 @@ class Verifier:
         Raises:
             RunError: The cluster does not answer.
         """
+        checked = Checked(
+            Findings() if ledger is not None else None,
+            Findings() if self._makes.second is not None else None,
+            Findings(),
+            Findings(),
+            0,
+        )
+        read = [self._topics.feed, self._topics.normalised]
+        behind = 0
         try:
-            committed = self._committed()
-            odds, letters = Findings(), Findings()
-            feed = Findings() if ledger is not None else None
-            behind = 0
+            committed = [
+                self._committed(group, topic)
+                for group, topic in zip(self._groups, read, strict=False)
+            ]
             for partition in range(self._partitions):
-                behind += self._check_partition(
-                    partition, committed[partition], ledger, (feed, odds, letters), self_test
-                )
+                upto = [places[partition] for places in committed]
+                behind += self._check_partition(partition, upto, ledger, checked, self_test)
         except KafkaException as error:
             raise RunError(f"kafka does not answer: {error.args[0].str()}") from error
-        return Checked(feed, odds, letters, behind)
+        return replace(checked, behind=behind)
 
     def _check_partition(
         self,
         partition: int,
-        committed: int,
+        committed: list[int],
         ledger: Ledger | None,
-        findings: tuple[Findings | None, Findings, Findings],
+        checked: Checked,
         self_test: bool,  # noqa: FBT001 - private
     ) -> int:
-        """Check one partition; return how far the group is behind in it."""
-        feed, odds, letters = findings
+        """Check one partition; return how far the groups are behind in it."""
+        wanted = _Wanted()
+        left = self._pass_over_feed(partition, committed[0], ledger, checked.feed, wanted)
+        if checked.normalised is not None:
+            left += self._pass_over_events(partition, committed[1], checked.normalised, wanted)
+        got = self._values(self._topics.odds, partition)
+        if self_test and checked.odds.sound and len(got) >= ENOUGH:
+            got = planted(got)
+        compare(got, wanted.odds, checked.odds, _named)
+        found = self._values(self._topics.dead_letters, partition)
+        letters = [msgspec.json.decode(value, type=DeadLetter) for value in found]
+        dead = [(letter.stage, _identity(letter)) for letter in letters]
+        for mine in self._writers():
+            compare(
+                [one for stage, one in dead if (stage in SECOND) == mine],
+                [one for stage, one in wanted.letters if (stage in SECOND) == mine],
+                checked.dead_letters,
+                lambda one: f"[{partition}] {one.decode()[:100]}",
+            )
+        return left
+
+    def _pass_over_feed(
+        self,
+        partition: int,
+        committed: int,
+        ledger: Ledger | None,
+        feed: Findings | None,
+        wanted: _Wanted,
+    ) -> int:
+        """Make of the feed what is wanted; return how many records were not taken yet."""
         stretch = None
         if ledger is not None:
             stretch = _Stretch(_begin(ledger, partition), _sent(ledger, partition))
-        chain = self._work.make_chain()
-        want_odds: list[bytes] = []
-        want_letters: list[bytes] = []
-        left = 0
+        chain, left = self._makes.first(), 0
         for records in self._read(self._topics.feed, partition):
             if stretch is not None and feed is not None:
                 values = [value for offset, _, value in records if offset >= stretch.begins]
@@ -156,31 +222,48 @@ class Verifier:
             left += len(records) - len(taken)
             if taken:
                 output = chain.step(_payloads(taken))
-                lines = messages(output, self._work.origin, self._work.formats)
-                want_odds += lines.splitlines()
-                want_letters += [
-                    _identity(letter)
-                    for rejects in output.rejects
-                    for letter in self._work.letters.of(rejects)
-                ]
+                wanted.letters += self._makes.dead(output)
+                if self._makes.second is None:
+                    wanted.odds += self._makes.odds(output)
+                elif len(output.events):
+                    data, starts, ends = as_records(output.events)
+                    whole = Payloads(data, starts, ends, starts, starts)
+                    wanted.records += [whole.bytes_at(row) for row in range(len(whole))]
         if stretch is not None and feed is not None:
             _finish(stretch, feed, partition)
-        got = [value for part in self._read(self._topics.odds, partition) for _, _, value in part]
-        if self_test and odds.sound and len(got) >= ENOUGH:
-            got = planted(got)
-        compare(got, want_odds, odds, _named)
-        dead = [
-            _identity(msgspec.json.decode(value, type=DeadLetter))
-            for part in self._read(self._topics.dead_letters, partition)
-            for _, _, value in part
-        ]
-        compare(dead, want_letters, letters, lambda one: f"[{partition}] {one.decode()[:100]}")
         return left
 
-    def _committed(self) -> Mapping[int, int]:
-        reader = Consumer(self._settings)
+    def _pass_over_events(
+        self, partition: int, committed: int, found: Findings, wanted: _Wanted
+    ) -> int:
+        """Compare events, and make of those wanted what is wanted of odds."""
+        there, taken = [], 0
+        for records in self._read(self._topics.normalised, partition):
+            there += [value for _, _, value in records]
+            taken += sum(offset < committed for offset, _, _ in records)
+        compare(there, wanted.records, found, lambda one: f"[{partition}] {one[:100]!r}")
+        second = self._makes.second
+        chain = second() if second is not None else None
+        for at in range(0, taken, AT_ONCE):
+            part = wanted.records[at : min(at + AT_ONCE, taken)]
+            if chain is not None and part:
+                nothing = np.zeros(len(part), np.int64)
+                output = chain.step(Payloads.of(part, ingest_us=nothing, first_position=at))
+                wanted.odds += self._makes.odds(output)
+                wanted.letters += self._makes.dead(output)
+        return len(there) - taken
+
+    def _writers(self) -> list[bool]:
+        """Return whether dead letters are compared by who wrote them, of which there may be two."""
+        return [False] if self._makes.second is None else [False, True]
+
+    def _values(self, topic: str, partition: int) -> list[bytes]:
+        return [value for part in self._read(topic, partition) for _, _, value in part]
+
+    def _committed(self, group: str, topic: str) -> Mapping[int, int]:
+        reader = Consumer({**self._settings, "group.id": group})
         try:
-            places = [TopicPartition(self._topics.feed, p) for p in range(self._partitions)]
+            places = [TopicPartition(topic, p) for p in range(self._partitions)]
             return {one.partition: one.offset for one in reader.committed(places, ANSWER_S)}
         finally:
             reader.close()

@@ -1,24 +1,42 @@
-"""Bring one odds topic to a ClickHouse server, as a process of its own that can be killed."""
+"""Bring one topic to a ClickHouse server, as a process of its own that can be killed."""
 
 import sys
 import time
 import uuid
 
-from oddspipe.core.adapters.clickhouse.history import ClickHouseHistory
+from tests.run_cases import PLAN
+
+from oddspipe.core.adapters.clickhouse.client import Stored
+from oddspipe.core.adapters.clickhouse.history import ClickHouseEvents, ClickHouseHistory
+from oddspipe.core.adapters.clickhouse.server import Place
 from oddspipe.core.adapters.kafka.access import Cluster
+from oddspipe.core.adapters.kafka.event_rounds import EventPublisher
+from oddspipe.core.adapters.kafka.odds_rounds import RoundPublisher
+from oddspipe.core.adapters.kafka.publisher import Reader
 from oddspipe.core.adapters.kafka.records import Worker
-from oddspipe.core.adapters.kafka.rounds import RoundPublisher
 from oddspipe.core.clock import SystemClock
 
 
 def publisher_of(brokers: str, topic: str, url: str, slot: int) -> RoundPublisher:
-    store = ClickHouseHistory(url, "odds", topic.replace("-", "_"), "plan")
+    store = ClickHouseHistory(Place(url, "odds"), topic.replace("-", "_"), "plan")
     worker = Worker(Cluster(brokers), topic, slot)
-    return RoundPublisher(store, topic, worker, SystemClock(), lambda: uuid.uuid4().hex)
+    return RoundPublisher(store, topic, worker, SystemClock(), token)
 
 
-def main(brokers: str, topic: str, url: str, slot: str) -> int:
-    publisher = publisher_of(brokers, topic, url, int(slot))
+def event_publisher_of(brokers: str, topic: str, url: str, slot: int) -> EventPublisher:
+    stored = Stored(topic.replace("-", "_"), PLAN.layout, PLAN.kinds, {}, "plan")
+    store = ClickHouseEvents(Place(url, "odds"), stored)
+    worker = Worker(Cluster(brokers), topic, slot)
+    return EventPublisher(store, PLAN, topic, worker, SystemClock(), token)
+
+
+def token() -> str:
+    return uuid.uuid4().hex
+
+
+def main(brokers: str, topic: str, url: str, slot: str, what: str = "odds") -> int:
+    make = publisher_of if what == "odds" else event_publisher_of
+    publisher: Reader = make(brokers, topic, url, int(slot))
     publisher.start()
     deadline = time.monotonic() + 60
     while publisher.behind() and publisher.error is None and time.monotonic() < deadline:

@@ -27,8 +27,8 @@ from tests.integration.round_worker import publisher_of  # noqa: E402 - after th
 from tests.integration.test_run_over_kafka import Sport  # noqa: E402
 
 from oddspipe.core.adapters.clickhouse.rows import odds_history  # noqa: E402
+from oddspipe.core.adapters.kafka.odds_rounds import MOST  # noqa: E402
 from oddspipe.core.adapters.kafka.published import output_of, read_message  # noqa: E402
-from oddspipe.core.adapters.kafka.rounds import MOST  # noqa: E402
 
 pytestmark = pytest.mark.integration
 ROOT = Path(__file__).parents[2]

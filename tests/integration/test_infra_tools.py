@@ -14,6 +14,7 @@ from tests.replay_cases import oddspipe
 
 from oddspipe.core.adapters.clickhouse.history import ClickHouseHistory
 from oddspipe.core.adapters.clickhouse.rows import odds_history
+from oddspipe.core.adapters.clickhouse.server import Place
 from oddspipe.core.infra import linters, verify
 from oddspipe.core.infra.clickhouse import sport_statements
 from oddspipe.core.infra.custom import custom_faults
@@ -285,7 +286,7 @@ def test_clickhouse_runs_the_tables_and_the_sink_fills_them_each_round_once(tmp_
         made = client.query("SELECT create_table_query FROM system.tables WHERE NOT is_temporary")
         output = sample.output()
         output.odds.event_time[:] = time.time_ns() // 1000  # older rows have had their time
-        store = ClickHouseHistory(running.endpoint, "oddspipe", "nfl", "plan")
+        store = ClickHouseHistory(Place(running.endpoint, "oddspipe"), "nfl", "plan")
         store.open()
         for token in ("one", "one", "two", "one"):
             store.write_round(output, token)

@@ -135,6 +135,28 @@ def test_a_process_that_keeps_ending_is_started_ever_more_slowly():
     assert "one: ended (4); started again in 1 s" in told
 
 
+@pytest.mark.proves("loss", "up")
+def test_a_stage_that_breaks_while_it_drains_is_not_taken_for_drained(tmp_path):
+    script = (
+        "import pathlib, sys; done = pathlib.Path(sys.argv[1]); "
+        "tries = int(done.read_text()) if done.exists() else 0; done.write_text(str(tries + 1)); "
+        "sys.exit(0 if tries == 2 else 4)"
+    )
+    child = Child("one", [sys.executable, "-c", script, str(tmp_path / "tries")])
+    told = []
+    supervisor = Supervisor(
+        [[child]], os.environ, lambda name, line: told.append(f"{name}: {line}"), SystemClock()
+    )
+
+    supervisor.run(lambda: False, until_idle=True)
+
+    assert child.starts == 3
+    assert (tmp_path / "tries").read_text() == "3"
+    assert told == [
+        "one: ended (4); started again in 0.5 s", "one: ended (4); started again in 1 s",
+    ]  # fmt: skip
+
+
 @pytest.mark.proves("told", "up")
 def test_a_fault_that_another_start_would_not_mend_ends_all():
     with pytest.raises(RunError, match="one ended with exit code 1"):

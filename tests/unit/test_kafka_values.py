@@ -49,7 +49,7 @@ def test_a_snapshot_that_lacks_a_piece_is_refused(monkeypatch: pytest.MonkeyPatc
 
 def test_topics_and_names_are_stable() -> None:
     assert Topics.of("nfl", "nfl.feed.v1") == Topics(
-        "nfl.feed.v1", "nfl.odds.v1", "nfl.dlq", "nfl.snapshots"
+        "nfl.feed.v1", "nfl.odds.v1", "nfl.dlq", "nfl.snapshots", "nfl.normalised.v1"
     )
     assert Worker(Cluster("b:1"), "dev.nfl", 2).name == "dev.nfl.2"
 

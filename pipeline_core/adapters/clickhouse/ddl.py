@@ -52,6 +52,21 @@ def history_statements(sport: str, *, keep_days: int | None = None) -> list[str]
     return [_history(sport, keep_days) + window, _latest(sport)]
 
 
+def event_statements(sport: str, layout: Layout, *, keep_days: int | None = None) -> list[str]:
+    """Return the statements of the tables that events are brought to over Kafka.
+
+    They remember the tokens of inserts. A second comes in parts, which are added up as the table
+    is merged: ask for `sum(count)`, `sum(total)`, `min(low)`, `max(high)`.
+    """
+    events, seconds = table(sport, "events"), table(sport, "tracking_by_second")
+    window = f", non_replicated_deduplication_window = {WINDOW}"
+    by_second = _create(seconds, _PARTS_OF_SECOND, "(game_id, second)", "second", keep_days)
+    return [
+        _create(events, _events(layout), "(game_id, number)", "event_time", keep_days) + window,
+        by_second.replace("ENGINE = MergeTree", "ENGINE = AggregatingMergeTree") + window,
+    ]
+
+
 def _history(sport: str, keep_days: int | None) -> str:
     order = "(game_id, scope, market, odds_sequence, side)"
     return _create(table(sport, "odds_history"), _HISTORY, order, "event_time", keep_days)
@@ -106,6 +121,14 @@ _BY_SECOND: Final = [
     ("total", "Float64"),
     ("low", "Float64"),
     ("high", "Float64"),
+]
+_PARTS_OF_SECOND: Final = [
+    ("game_id", WORD),
+    ("second", "DateTime('UTC')"),
+    ("count", "SimpleAggregateFunction(sum, UInt64)"),
+    ("total", "SimpleAggregateFunction(sum, Float64)"),
+    ("low", "SimpleAggregateFunction(min, Nullable(Float64))"),
+    ("high", "SimpleAggregateFunction(max, Nullable(Float64))"),
 ]
 _HISTORY: Final = [
     ("number", "UInt64"),

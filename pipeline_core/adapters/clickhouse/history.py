@@ -1,76 +1,40 @@
-"""The history of odds on a ClickHouse server, each round once by its token."""
+"""What a ClickHouse server keeps of a sport over Kafka, each round once by its token."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar
 
-from oddspipe.core.adapters.clickhouse.client import SESSION, block_of, said_of
-from oddspipe.core.adapters.clickhouse.ddl import WINDOW, history_statements, table
-from oddspipe.core.adapters.clickhouse.rows import odds_history
-from oddspipe.core.errors import PluginError, RetryableError, StateError
-from oddspipe.core.names import Guarantee
+from oddspipe.core.adapters.clickhouse.ddl import event_statements, history_statements, table
+from oddspipe.core.adapters.clickhouse.rows import events, odds_history, stored_kinds, tracking
+from oddspipe.core.adapters.clickhouse.server import Place, ServerTables
+from oddspipe.core.names import Guarantee, Kind
 
 if TYPE_CHECKING:
-    from clickhouse_connect.driver.client import Client
-
+    from oddspipe.core.adapters.clickhouse.client import Stored
     from oddspipe.core.ports.output import Output
-
-ANSWER_S: Final = 30
-CONNECT_S: Final = 5
-OURS_TO_MEND: Final = (
-    *("UNKNOWN_TABLE", "UNKNOWN_DATABASE", "NO_SUCH_COLUMN_IN_TABLE", "TYPE_MISMATCH"),
-    *("AUTHENTICATION_FAILED", "ACCESS_DENIED", "UNKNOWN_USER", "CANNOT_PARSE"),
-)
-"""Faults that waiting does not mend; they are told, and tried again all the same: someone may."""
 
 
 class ClickHouseHistory:
     """Write the history of odds to a server.
 
-    A block is one part, there wholly or not at all; a server that has seen its token in the last
-    `WINDOW` blocks of the table passes over it. Where the outcome of an insert is unknown, the same
-    block is sent again with the same token.
-
-    Tables that are missing are made without an end of their rows: those of games long past,
-    replayed or made up, would be dropped as they come. Those that `render-infra` writes have one.
-
     Args:
-        url: Address of the server's HTTP interface.
-        database: Made if it is missing.
+        place: The server.
         sport: Whose tables.
         plan: Digest that each row names.
-        login: Name and password; none for the default user.
         name: Name of the sink.
     """
 
     keeps: ClassVar[Guarantee] = Guarantee.EXACTLY_ONCE
 
-    def __init__(  # noqa: PLR0913 - what it has to know
-        self,
-        url: str,
-        database: str,
-        sport: str,
-        plan: str,
-        *,
-        login: tuple[str, str] | None = None,
-        name: str = "clickhouse",
-    ) -> None:
+    def __init__(self, place: Place, sport: str, plan: str, *, name: str = "clickhouse") -> None:
         """Take the names; nothing is connected before `open`."""
-        self.name = name
-        self._url, self._database, self._sport, self._plan = url, database, sport, plan
-        self._login = login
-        self._client: Client | None = None
+        self.name, self._plan = name, plan
+        self._table = table(sport, "odds_history")
+        self._server = ServerTables(place, [self._table], history_statements(sport))
 
     def open(self) -> None:
-        """Connect, make the tables, and see that the history keeps tokens.
-
-        Raises:
-            PluginError: The client is not installed.
-            RetryableError: The server does not answer.
-            StateError: The table is there and does not keep tokens.
-        """
-        self.close()
-        self._client = self._opened()
+        """Connect, and see that the table is there and keeps tokens; see `ServerTables.open`."""
+        self._server.open()
 
     def write_round(self, output: Output, token: str) -> None:
         """Write the odds of an output as one block, once.
@@ -78,87 +42,48 @@ class ClickHouseHistory:
         Raises:
             RetryableError: Perhaps written, perhaps not.
         """
-        client = self._client = self._client or self._opened()
-        rows, name = odds_history(output, self._plan), table(self._sport, "odds_history")
-        settings = {"insert_deduplication_token": token}
-        try:
-            client.raw_insert(name, rows.columns, block_of(rows), fmt="Arrow", settings=settings)
-        except Exception as error:
-            self.close()
-            raise _told(error, f"{len(rows)} rows not written to {name}") from error
+        self._server.write(self._table, odds_history(output, self._plan), token)
 
     def close(self) -> None:
         """Let go of the connection; may be called twice."""
-        if self._client is not None:
-            self._client.close()
-            self._client = None
-
-    def _opened(self) -> Client:
-        """Return a connection to a server whose history keeps tokens."""
-        client = self._connected()
-        try:
-            self._prepare(client)
-        except BaseException:
-            client.close()
-            raise
-        return client
-
-    def _prepare(self, client: Client) -> None:
-        """Make the tables where they are missing, and see that the history keeps tokens."""
-        name = table(self._sport, "odds_history")
-        try:
-            made = self._engine(client, name)
-            if not made:
-                client.command(f"CREATE DATABASE IF NOT EXISTS {self._database}")
-                client.database = self._database
-                for statement in history_statements(self._sport):
-                    client.command(statement)
-                made = self._engine(client, name)
-            client.database = self._database
-        except Exception as error:
-            raise _told(error, self._url) from error
-        if "deduplication_window" not in made and "Replicated" not in made:
-            raise StateError(
-                f"clickhouse: {self._database}.{name} does not remember tokens: what is sent twice "
-                "would stand there twice",
-                hint=f"ALTER TABLE {self._database}.{name} "
-                f"MODIFY SETTING non_replicated_deduplication_window = {WINDOW}",
-            )
-
-    def _engine(self, client: Client, name: str) -> str:
-        """Return how a table was made; empty where it is not there: a login may not make it."""
-        found = client.query(
-            "SELECT engine_full FROM system.tables "
-            "WHERE database = {database:String} AND name = {name:String}",
-            parameters={"database": self._database, "name": name},
-        ).result_rows
-        return str(found[0][0]) if found else ""
-
-    def _connected(self) -> Client:
-        try:
-            import clickhouse_connect  # noqa: PLC0415 - 0.2 s, only for who uses it
-        except ImportError as error:
-            raise PluginError(
-                f"the client of ClickHouse is not installed: {error}",
-                hint="pip install 'oddspipe-framework[embedded]'",
-            ) from error
-        username, password = self._login or ("default", "")
-        try:
-            return clickhouse_connect.get_client(
-                dsn=self._url,
-                username=username,
-                password=password,
-                settings=dict(SESSION),
-                connect_timeout=CONNECT_S,
-                send_receive_timeout=ANSWER_S,
-                autogenerate_session_id=False,
-            )
-        except Exception as error:
-            raise _told(error, self._url) from error
+        self._server.close()
 
 
-def _told(error: Exception, what: str) -> RetryableError:
-    """Return our error for one of the client or server; all are tried again."""
-    lasting = any(word in str(error) for word in OURS_TO_MEND)
-    hint = "It does not pass by itself: mend the server or its login." if lasting else ""
-    return RetryableError(said_of(error, what), hint=hint)
+class ClickHouseEvents:
+    """Write normalised events to a server: one by one, and tracking counted by second.
+
+    Args:
+        place: The server.
+        stored: What of the sport is stored, and under which names.
+        name: Name of the sink.
+    """
+
+    keeps: ClassVar[Guarantee] = Guarantee.EXACTLY_ONCE
+
+    def __init__(self, place: Place, stored: Stored, *, name: str = "clickhouse_events") -> None:
+        """Take the names; nothing is connected before `open`."""
+        self.name, self._layout = name, stored.layout
+        self._raw = stored_kinds(stored.kinds, stored.store)
+        self._counted = [kind.number for kind in stored.kinds if kind.like == Kind.TRACKING]
+        self._events = table(stored.sport, "events")
+        self._seconds = table(stored.sport, "tracking_by_second")
+        self._server = ServerTables(
+            place, [self._events, self._seconds], event_statements(stored.sport, stored.layout)
+        )
+
+    def open(self) -> None:
+        """Connect, and see that the tables are there and keep tokens; see `ServerTables.open`."""
+        self._server.open()
+
+    def write_round(self, output: Output, token: str) -> None:
+        """Write the events of an output as a block a table, each once.
+
+        Raises:
+            RetryableError: Perhaps written, perhaps not.
+        """
+        self._server.write(self._events, events(output, self._layout, self._raw), token)
+        self._server.write(self._seconds, tracking(output, self._counted), token)
+
+    def close(self) -> None:
+        """Let go of the connection; may be called twice."""
+        self._server.close()

@@ -17,7 +17,7 @@ from oddspipe.core.adapters.odds_rows import (
     prices,
 )
 from oddspipe.core.batch.batch import AFTER_GAP, LATE_AMENDED, SPAN_LENGTH_BITS, Batch
-from oddspipe.core.batch.layout import KIND, Column, Layout
+from oddspipe.core.batch.layout import GAME_ID, INGEST_TIME, KIND, VALUE, Column, Layout
 from oddspipe.core.names import TIMER_KINDS, FieldType, Kind
 from oddspipe.core.parts import KindPlan
 from oddspipe.core.ports.output import Output
@@ -198,6 +198,37 @@ def by_second(output: Output, *, from_number: int = 0) -> pl.DataFrame:
             "high": rollups.high[rows],
         }
     )
+
+
+def tracking(output: Output, kinds: Sequence[int]) -> pl.DataFrame:
+    """Return the events of `kinds` counted by game and by the second in which they were received.
+
+    Rows are parts of a second, to be added up: another round may hold more of it.
+    """
+    batch = output.events
+    rows = np.flatnonzero(np.isin(batch.words[KIND], kinds))
+    valued = (batch.present[rows] >> np.uint64(VALUE) & np.uint64(1)).astype(np.bool_)
+    value = pl.Series(batch.words[VALUE, rows].view(np.float64))
+    counted = (
+        pl.DataFrame(
+            {
+                "game": batch.words[GAME_ID, rows],
+                "second": (batch.words[INGEST_TIME, rows] // 1_000_000).astype(np.uint32),
+                "value": value,
+                "valued": valued,
+            }
+        )
+        .with_columns(value=pl.when("valued").then("value"))
+        .group_by("game", "second", maintain_order=True)
+        .agg(
+            count=pl.len().cast(pl.UInt64),
+            total=pl.col("value").sum(),
+            low=pl.col("value").min(),
+            high=pl.col("value").max(),
+        )
+    )
+    named = games(output, counted["game"].to_numpy())
+    return counted.select(pl.lit(named).alias("game_id"), "second", "count", "total", "low", "high")
 
 
 def odds_history(output: Output, plan: str, *, from_number: int = 0) -> pl.DataFrame:

@@ -106,7 +106,7 @@ def output_of(messages: Sequence[Published]) -> Output:
         decimal_milli=whole([round(1000 * (side.decimal or 0.0)) for _, _, side in rows]),
     )
     until = int(odds.as_of_us.max()) if len(messages) else 0
-    return Output(_no_events(), _no_rollups(), odds, (), games, {}, 0, until)
+    return Output(_no_events(), Rollups.none(), odds, (), games, {}, 0, until)
 
 
 def _micros(texts: Sequence[str]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
@@ -119,8 +119,3 @@ def _no_events() -> Batch:
         np.empty((0, 0), np.int64), np.empty(0, np.uint64), np.empty((2, 0), np.uint64),
         np.empty(0, np.uint8), whole, np.empty(0, np.uint8), whole, whole, whole,
     )  # fmt: skip
-
-
-def _no_rollups() -> Rollups:
-    whole, reals = np.empty(0, np.int64), np.empty(0)
-    return Rollups(whole, whole, whole, whole, reals, reals, reals)

@@ -74,10 +74,11 @@ class Reader(ABC):
         self.error: OddspipeError | None = None
         self._topic, self._clock = topic, clock
         settings = publisher_settings(worker, sink.name)
+        self._name = str(settings["client.id"])
         self._consumer = Consumer(settings)
         # Another thread asks how far the topic goes. From confluent-kafka 2.16 on a consumer serves
         # one thread at a time, and while one polls without a pause no other gets in.
-        ends = {**reader_settings(worker), "client.id": f"{settings['client.id']}.ends"}
+        ends = {**reader_settings(worker), "client.id": f"{self._name}.ends"}
         self._ends = Consumer(ends)
         self._ended = threading.Event()
         self._jitter = random.Random(sink.name)  # noqa: S311 - spreads retries
@@ -132,8 +133,12 @@ class Reader(ABC):
             self._fail(RunError(f"sink '{self.sink.name}' broke: {type(error).__name__}: {error}"))
         finally:
             self.sink.close()
-            self._consumer.close()
-            self._ends.close()
+            self._close()
+
+    def _close(self) -> None:
+        """Let go of the topic."""
+        self._consumer.close()
+        self._ends.close()
 
     @abstractmethod
     def _turn(self) -> None:

@@ -2,8 +2,8 @@
 
 import struct
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -11,6 +11,8 @@ import numpy as np
 from oddspipe.core.adapters.dead_letters import Letters
 from oddspipe.core.adapters.kafka.access import Cluster
 from oddspipe.core.adapters.partner_messages import Origin, messages
+from oddspipe.core.batch.layout import GAME_ID
+from oddspipe.core.batch.normalised import as_records
 from oddspipe.core.errors import StateError
 from oddspipe.core.ports.output import Output
 from oddspipe.ext.records import Rows, Spans
@@ -42,6 +44,7 @@ class Topics:
     odds: str
     dead_letters: str
     snapshots: str
+    normalised: str
 
     @staticmethod
     def of(sport: str, feed: str | None) -> "Topics":
@@ -51,8 +54,31 @@ class Topics:
         'nfl.odds.v1'
         """
         return Topics(
-            feed or f"{sport}.raw.v1", f"{sport}.odds.v1", f"{sport}.dlq", f"{sport}.snapshots"
+            feed or f"{sport}.raw.v1",
+            f"{sport}.odds.v1",
+            f"{sport}.dlq",
+            f"{sport}.snapshots",
+            f"{sport}.normalised.v1",
         )
+
+    def of_normalise(self) -> "Topics":
+        """Return the topics as a worker has them that normalises only.
+
+        >>> Topics.of("nfl", None).of_normalise().snapshots
+        'nfl.normalise.snapshots'
+        """
+        return replace(self, snapshots=self._of_stage("normalise"))
+
+    def of_price(self) -> "Topics":
+        """Return the topics as a worker has them that prices normalised events.
+
+        >>> Topics.of("nfl", None).of_price().feed
+        'nfl.normalised.v1'
+        """
+        return replace(self, feed=self.normalised, snapshots=self._of_stage("price"))
+
+    def _of_stage(self, stage: str) -> str:
+        return f"{self.snapshots.removesuffix('snapshots')}{stage}.snapshots"
 
 
 def ingest_topic(sport: str) -> str:
@@ -185,6 +211,29 @@ def odds_rows(partition: int, output: Output, origin: Origin, formats: tuple[str
     return rows_of(partition, lines, keys)
 
 
+class EventRows:
+    """Makes records of normalised events, the game's name as key; names are laid out once."""
+
+    def __init__(self) -> None:
+        self._names = Spans.of([])
+
+    def __call__(self, partition: int, output: Output) -> Rows:
+        """Return the records of an output's events."""
+        events = output.events
+        if len(self._names) != len(output.games):
+            self._names = Spans.of([name.encode() for name in output.games])
+        payloads = Spans(*as_records(events))
+        named = (events.present >> np.uint64(GAME_ID) & np.uint64(1)).astype(np.bool_)
+        if named.all():
+            game = events.words[GAME_ID]
+            keys = Spans(self._names.data, self._names.starts[game], self._names.ends[game])
+        else:
+            starts, ends = np.append(self._names.starts, -1), np.append(self._names.ends, -1)
+            game = np.where(named, events.words[GAME_ID], len(self._names))
+            keys = Spans(self._names.data, starts[game], ends[game])
+        return Rows(np.full(len(events), partition, np.int32), payloads, keys)
+
+
 def letter_rows(partition: int, output: Output, letters: Letters) -> Rows:
     """Return the dead letters of an output; key and number are the offset in the feed."""
     found = [letter for rejects in output.rejects for letter in letters.of(rejects)]
@@ -230,16 +279,26 @@ def snapshot_of(records: Iterable[bytes]) -> bytes | None:
     return b"".join(piece for _, _, piece in pieces)
 
 
-def topic_configs(topics: Topics) -> Mapping[str, Mapping[str, str]]:
-    """Return the settings of the topics that are ours, by name."""
-    return {
-        topics.odds: {"cleanup.policy": "delete"},
-        topics.dead_letters: {"cleanup.policy": "delete"},
-        # Small segments, cleaned soon: the whole partition is read on assignment.
-        topics.snapshots: {
-            "cleanup.policy": "compact",
-            "segment.bytes": str(16 << 20),
-            "segment.ms": "60000",
-            "min.cleanable.dirty.ratio": "0.1",
-        },
-    }
+SNAPSHOTS: Final[Mapping[str, str]] = {
+    # Small segments, cleaned soon: the whole partition is read on assignment.
+    "cleanup.policy": "compact",
+    "segment.bytes": str(16 << 20),
+    "segment.ms": "60000",
+    "min.cleanable.dirty.ratio": "0.1",
+}
+"""Settings of a topic of snapshots."""
+
+
+def topic_configs(topics: Topics, *, apart: bool = False) -> Mapping[str, Mapping[str, str]]:
+    """Return the settings of the topics that are ours, by name.
+
+    Args:
+        topics: Their names.
+        apart: Whether normalise and price are workers of their own.
+    """
+    kept = {"cleanup.policy": "delete"}
+    made: dict[str, Mapping[str, str]] = {topics.odds: kept, topics.dead_letters: kept}
+    if not apart:
+        return {**made, topics.snapshots: SNAPSHOTS}
+    states = (topics.of_normalise().snapshots, topics.of_price().snapshots)
+    return {topics.normalised: kept, **made, **dict.fromkeys(states, SNAPSHOTS)}

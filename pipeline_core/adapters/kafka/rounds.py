@@ -1,4 +1,4 @@
-"""Bring the odds of a topic to a store in rounds, each there once.
+"""Bring a topic to a store in rounds, each there once.
 
 Before a round is written, what it holds is noted with its token in the group's own offsets: from
 where to where of each partition. Whoever finds such a note, after a crash or because partitions
@@ -8,24 +8,23 @@ answer that was lost makes a row stand twice.
 """
 
 import contextlib
-from collections.abc import Callable
-from typing import Final
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, Generic, Protocol, TypeVar
 
 import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from typing_extensions import override
 
-from oddspipe.core.adapters.kafka.client import is_end, said
-from oddspipe.core.adapters.kafka.published import output_of, read_message
-from oddspipe.core.adapters.kafka.publisher import CALL_S, Reader, Record
+from oddspipe.core.adapters.kafka.client import said
+from oddspipe.core.adapters.kafka.publisher import CALL_S, Reader
 from oddspipe.core.adapters.kafka.records import Worker, reader_settings
 from oddspipe.core.clock import Clock
 from oddspipe.core.errors import FencedError, RetryableError, StateError
 from oddspipe.core.failpoints import passed
+from oddspipe.core.ports.output import Output
 from oddspipe.core.ports.rounds import RoundSink
 
-MOST: Final = 1_000
-"""Messages of a round: below 250,000 rows, some 20 MB of JSON."""
 GATHER_NS: Final = 1_000_000_000
 """A round takes what comes within a second: a store likes few large blocks."""
 WIDEST: Final = 100
@@ -57,30 +56,91 @@ class Round(msgspec.Struct, frozen=True):
     parts: list[tuple[int, int, int, int]]
 
 
-class RoundPublisher(Reader):
-    """Write what comes in rounds.
+class Piece(Protocol):
+    """Records of one partition that follow each other."""
+
+    @property
+    def partition(self) -> int:
+        """Return whose they are."""
+        ...
+
+    @property
+    def first(self) -> int:
+        """Return the offset of the first."""
+        ...
+
+    @property
+    def last(self) -> int:
+        """Return the offset of the last."""
+        ...
+
+    @property
+    def count(self) -> int:
+        """Return how many they are."""
+        ...
+
+
+Some = TypeVar("Some", bound=Piece)
+
+
+class Rounds(Reader, Generic[Some]):
+    """Write what comes in rounds; how records are read and what they mean is told by heirs.
 
     Args:
-        sink: Where the odds go.
-        topic: The odds topic.
+        sink: Where they go.
+        topic: The topic.
         worker: Whose publisher it is.
         clock: What rounds and pauses go by.
         draw: Draws a token that nobody has drawn before.
+        most: Records of a round.
     """
 
-    def __init__(
-        self, sink: RoundSink, topic: str, worker: Worker, clock: Clock, draw: Callable[[], str]
+    def __init__(  # noqa: PLR0913, PLR0917 - as `Reader`, and what rounds need
+        self,
+        sink: RoundSink,
+        topic: str,
+        worker: Worker,
+        clock: Clock,
+        draw: Callable[[], str],
+        most: int,
     ) -> None:
         """Take the parts; see `Reader`."""
         super().__init__(sink, topic, worker, clock)
-        self._store, self._draw = sink, draw
-        self._waiting: dict[int, list[Record]] = {}
+        self._store, self._draw, self._most = sink, draw, most
+        self._waiting: dict[int, list[Some]] = {}
         self._begun_ns = 0
         self._found: dict[str, tuple[Round, set[int]]] = {}
         self._taken: dict[int, int] = {}
         self._ends_seen: dict[int, int] = {}
         name = f"{worker.group}.{sink.name}.{worker.slot}.again"
         self._again_settings = {**reader_settings(worker), "client.id": name}
+
+    @abstractmethod
+    def _gathered(self, most: int) -> tuple[Sequence[Some], dict[int, int]]:
+        """Return what has come, and the ends of partitions that were reached."""
+
+    @abstractmethod
+    def _read_again(self, one: Round) -> Sequence[Some]:
+        """Return the very records of a round.
+
+        Raises:
+            RetryableError: Nobody answers.
+            StateError: Some of them are gone.
+        """
+
+    @abstractmethod
+    def _output(self, pieces: Iterable[Some]) -> Output:
+        """Return what pieces hold, as the store takes it.
+
+        Raises:
+            StateError: They are none of ours.
+        """
+
+    def _claimed(self, partitions: Iterable[int]) -> None:
+        """Be told of partitions before they are read."""
+
+    def _released(self, partitions: Iterable[int]) -> None:
+        """Be told of partitions that go."""
 
     @override
     def behind(self) -> int:
@@ -92,27 +152,34 @@ class RoundPublisher(Reader):
         """Finish what another has begun, gather, and write a round when it is time."""
         for one, partitions in list(self._found.values()):
             self._finish(one, partitions)
-        room = MOST - self._count()
-        found, ends = self._polled(room) if room > 0 else ([], {})
-        for record in found:
+        room = self._most - self._count()
+        found, ends = self._gathered(room) if room > 0 else ([], {})
+        for piece in found:
             self._begun_ns = self._begun_ns if self._waiting else self._clock.monotonic_ns()
-            self._waiting.setdefault(record[0], []).append(record)
+            self._waiting.setdefault(piece.partition, []).append(piece)
         self._ends_seen |= ends
         if not self._waiting:
             self._note(self._taken)
             # Not before the store has what lies before them.
             self._stands_at(self._ends_seen)
             self._ends_seen = {}
-        elif self._count() >= MOST or self._clock.monotonic_ns() - self._begun_ns > GATHER_NS:
+        elif self._is_full() or self._clock.monotonic_ns() - self._begun_ns > GATHER_NS:
             self._write()
 
+    def _is_full(self) -> bool:
+        """Say whether what waits is as much as a round may hold."""
+        return self._count() >= self._most
+
     def _count(self) -> int:
-        return sum(map(len, self._waiting.values()))
+        return sum(piece.count for some in self._waiting.values() for piece in some)
 
     def _write(self) -> None:
         """Note a round, write it, note that it is there."""
         chosen = dict(sorted(self._waiting.items())[:WIDEST])
-        parts = [(p, some[0][1], some[-1][1], len(some)) for p, some in chosen.items()]
+        parts = [
+            (p, some[0].first, some[-1].last, sum(piece.count for piece in some))
+            for p, some in chosen.items()
+        ]
         one = Round(self._draw(), parts)
         note = msgspec.json.encode(one).decode()
         try:
@@ -124,7 +191,7 @@ class RoundPublisher(Reader):
         for partition in chosen:
             self._taken.pop(partition, None)  # this note says it, and must not be taken back
         passed("round.noted")
-        if not self._put(one, [record for some in chosen.values() for record in some]):
+        if not self._put(one, [piece for some in chosen.values() for piece in some]):
             return
         for partition, some in chosen.items():
             if self._waiting.get(partition) is some:
@@ -152,23 +219,23 @@ class RoundPublisher(Reader):
 
     def _finish(self, one: Round, partitions: set[int]) -> None:
         """Write a round that was noted and perhaps written."""
-        records: list[Record] = []
+        pieces: list[Some] = []
 
         def read() -> None:
-            records[:] = self._read_again(one)
+            pieces[:] = self._read_again(one)
 
-        if self._again(read) and self._put(one, records):
+        if self._again(read) and self._put(one, pieces):
             self._found.pop(one.token, None)
             self._done(one, partitions)
 
-    def _put(self, one: Round, records: list[Record]) -> bool:
+    def _put(self, one: Round, pieces: Sequence[Some]) -> bool:
         """Write a round; False when the end came first."""
-        output = output_of([read_message(v, f"{self._topic} [{p}] {at}") for p, at, v in records])
+        output = self._output(pieces)
         passed("round.writing")
         if not self._again(lambda: self._store.write_round(output, one.token)):
             return False
         passed("round.written")
-        self.written += len(records)
+        self.written += sum(piece.count for piece in pieces)
         return True
 
     def _done(self, one: Round, partitions: set[int]) -> None:
@@ -209,41 +276,18 @@ class RoundPublisher(Reader):
             raise RetryableError(f"kafka: {self._topic}: {said(error)}") from error
         return all(place.error is None for place in kept or ())
 
-    def _read_again(self, one: Round) -> list[Record]:
-        """Return the very records of a round.
+    def _all_there(self, one: Round, found: int) -> None:
+        """See that all records of a round were read again.
 
         Raises:
-            RetryableError: Nobody answers.
             StateError: Some of them are gone.
         """
-        reader = Consumer(self._again_settings)
-        lasts = {p: last for p, _, last, _ in one.parts}
-        found: list[Record] = []
-        try:
-            reader.assign([TopicPartition(self._topic, p, at) for p, at, _, _ in one.parts])
-            while lasts:
-                record = reader.poll(CALL_S)
-                if record is None:
-                    raise RetryableError(f"kafka: {self._topic} gives no answer")
-                partition, offset, value = record.partition(), record.offset(), record.value()
-                error = record.error()
-                if error is not None and not is_end(error, self._topic):
-                    continue
-                if partition not in lasts or offset is None:
-                    continue
-                if error is None and value is not None and offset <= lasts[partition]:
-                    found.append((partition, offset, value))
-                if offset >= lasts[partition]:
-                    del lasts[partition]
-        finally:
-            reader.close()
-        if len(found) != sum(count for *_, count in one.parts):
+        if found != sum(count for *_, count in one.parts):
             raise StateError(
                 f"kafka: {self._topic} does not hold any more what was being written to "
                 f"{self.sink.name} when it ended",
                 hint="Its retention is shorter than the stop was. Begin anew with another group.",
             )
-        return sorted(found)
 
     @override
     def _joined(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
@@ -259,12 +303,14 @@ class RoundPublisher(Reader):
                 )
         self._assigned |= starts
         self._has_joined = True
+        self._claimed(starts)
         consumer.incremental_assign(
             [TopicPartition(self._topic, p, at) for p, at in starts.items()]
         )
 
     @override
     def _left(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._released(one.partition for one in partitions)
         for one in partitions:
             self._waiting.pop(one.partition, None)
             self._taken.pop(one.partition, None)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from oddspipe.core.adapters.dead_letters import Letters
-from oddspipe.core.adapters.kafka.records import Topics, letter_rows, odds_rows
+from oddspipe.core.adapters.kafka.records import EventRows, Topics, letter_rows, odds_rows
 from oddspipe.core.adapters.partner_messages import Origin
 from oddspipe.core.ports.output import Output
 from oddspipe.ext.records import Rows
@@ -29,5 +29,24 @@ class SportRecords:
         """Yield topics and the rows for them."""
         if len(output.odds):
             yield self._topics.odds, odds_rows(partition, output, self._origin, self._formats)
+        if any(len(rejects) for rejects in output.rejects):
+            yield self._topics.dead_letters, letter_rows(partition, output, self._letters)
+
+
+class EventRecords:
+    """Normalised events and dead letters of a sport.
+
+    Args:
+        topics: Names of the topics.
+        letters: Makes the dead letters.
+    """
+
+    def __init__(self, topics: Topics, letters: Letters) -> None:
+        self._topics, self._letters, self._rows = topics, letters, EventRows()
+
+    def __call__(self, partition: int, output: Output) -> Iterator[tuple[str, Rows]]:
+        """Yield topics and the rows for them."""
+        if len(output.events):
+            yield self._topics.normalised, self._rows(partition, output)
         if any(len(rejects) for rejects in output.rejects):
             yield self._topics.dead_letters, letter_rows(partition, output, self._letters)

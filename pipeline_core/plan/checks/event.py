@@ -2,7 +2,13 @@
 
 from collections.abc import Iterator
 
-from oddspipe.core.batch.layout import ENVELOPE_COLUMNS, FIRST_OWN_NUMBER, MAX_COLUMNS, envelope
+from oddspipe.core.batch.layout import (
+    ENVELOPE_COLUMNS,
+    FIRST_OWN_NUMBER,
+    MAX_COLUMNS,
+    STANDING_NUMBER,
+    envelope,
+)
 from oddspipe.core.names import FieldType
 from oddspipe.core.near import near
 from oddspipe.core.plan.columns import (
@@ -152,8 +158,9 @@ def _number(at: Path, name: str, field: EventField, by_number: dict[int, str]) -
             f"Give it one that was never used, e.g. number: {_free(by_number, 16)}.",
             on_key=True,
         )
-    elif number < FIRST_OWN_NUMBER or number in RESERVED_NUMBERS:
+    elif number < FIRST_OWN_NUMBER or number in RESERVED_NUMBERS or number == STANDING_NUMBER:
         whose = "the envelope" if number < FIRST_OWN_NUMBER else "protobuf itself (19000-19999)"
+        whose = "the normalised topic" if number == STANDING_NUMBER else whose
         yield Problem(
             "field.number-reserved",
             (*at, "number"),

@@ -1,0 +1,119 @@
+"""Receive: normalised events back to columns, each once and in its place."""
+
+import struct
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oddspipe.core.batch.batch import Batch, Payloads
+from oddspipe.core.batch.layout import Layout
+from oddspipe.core.batch.normalised import TAIL, Standings, standings
+from oddspipe.core.batch.rejects import Rejects
+from oddspipe.core.errors import StateError
+from oddspipe.core.parts import KindPlan
+from oddspipe.core.stages.normalise import Normalise
+from oddspipe.core.stages.protocol import Account
+
+STAGE = "receive"
+VERSION = b"receive-1\n"
+GAP = "normalised_gap"
+"""Code of the anomaly: events that the normalise stage has numbered never came."""
+STRANGER = "no normalised event: something else writes to this topic"
+UNKNOWN = -1
+
+
+class Receive:
+    """Decode what normalise wrote, drop what came twice, note what did not come.
+
+    Fields and rules were checked by normalise and are not checked again. An event whose number
+    came already is dropped: transactions keep such out, and this does where they do not.
+
+    Args:
+        layout: Columns of the plan.
+        kinds: Kinds of the plan.
+        max_payload_bytes: Longest event.
+    """
+
+    def __init__(
+        self, layout: Layout, kinds: Sequence[KindPlan], *, max_payload_bytes: int = 65536
+    ) -> None:
+        self._decoder = Normalise(layout, kinds, max_payload_bytes=max_payload_bytes, stage=STAGE)
+        self._next = UNKNOWN
+
+    @property
+    def account(self) -> Account:
+        """Return the books."""
+        return self._decoder.account
+
+    @property
+    def strings(self) -> dict[int, list[str]]:
+        """Return the names of every string column by column; the lists only ever grow."""
+        return self._decoder.strings
+
+    def step(self, records: Payloads) -> tuple[Batch, Rejects]:
+        """Return the events that have not come before, in their order, and what is none."""
+        stand = standings(records)
+        return self._read(records, stand, self._fresh(stand.number, stand.whole))
+
+    def read(self, records: Payloads) -> tuple[Batch, Rejects]:
+        """Return all events as they come, of whatever partition, and what is none."""
+        return self._read(records, standings(records), np.ones(len(records), np.bool_))
+
+    def _read(
+        self, records: Payloads, stand: Standings, wanted: NDArray[np.bool_]
+    ) -> tuple[Batch, Rejects]:
+        lengths = np.where(stand.whole, TAIL.itemsize, 0)
+        given = replace(
+            records,
+            starts=records.starts[wanted],
+            ends=(records.ends - lengths)[wanted],
+            ingest_us=np.where(stand.whole, stand.ingest_us, records.ingest_us)[wanted],
+            positions=records.positions[wanted],
+            unmapped=dict.fromkeys(records.positions[~stand.whole].tolist(), STRANGER),
+        )
+        decoded, status, rejects = self._decoder.step(given)
+        rows = np.flatnonzero(status == 0)
+        at = np.flatnonzero(wanted)[rows]
+        batch = decoded if len(rows) == len(decoded) else decoded.take(rows)
+        batch.numbers = stand.number[at]
+        batch.flags = stand.flags[at]
+        # Dead letters name the place in the feed, as those of the stages before do.
+        batch.positions = stand.position[at]
+        return batch, rejects
+
+    def _fresh(self, numbers: NDArray[np.int64], whole: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return which rows have not come before; count the doubles and what is missing."""
+        fresh = np.ones(len(numbers), np.bool_)
+        own = numbers[whole]
+        if not len(own):
+            return fresh
+        first = int(own[0]) if self._next == UNKNOWN else self._next
+        # The highest number before each row; a row that is not above it came already.
+        before = np.maximum.accumulate(np.concatenate([[first - 1], own]))[:-1]
+        new = own > before
+        fresh[whole] = new
+        doubles = int(len(own) - np.count_nonzero(new))
+        self.account.taken += doubles
+        self.account.duplicates += doubles
+        if missing := int((own[new] - before[new] - 1).sum()):
+            self.account.flag(GAP, missing)
+        self._next = int(max(first - 1, own.max())) + 1
+        return fresh
+
+    def snapshot(self) -> bytes:
+        """Return the next number, names and books."""
+        return VERSION + struct.pack("<q", self._next) + self._decoder.snapshot()
+
+    def restore(self, state: bytes) -> None:
+        """Take up a state that `snapshot` gave, of the same plan.
+
+        Raises:
+            StateError: The bytes are no such state.
+        """
+        at = len(VERSION)
+        if state[:at] != VERSION:
+            raise StateError("the saved state is not one of the receive stage of this version")
+        (self._next,) = struct.unpack_from("<q", state, at)
+        self._decoder.restore(state[at + 8 :])
