@@ -15,7 +15,7 @@ from oddspipe.core.errors import OddspipeError
 COMMANDS = (
     "spec", "test", "plan", "schema", "run", "up", "backtest", "feed", "verify", "odds",
     "dlq", "list", "plugin", "model", "new", "services", "render_infra",
-    "schedule",
+    "schedule", "remedy",
 )  # fmt: skip
 """Modules of `oddspipe.cli`, in the order of the help; each has `register(app)`."""
 

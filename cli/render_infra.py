@@ -132,6 +132,12 @@ def _write(tree: "Tree", folder: Path, fleet: "Fleet") -> None:
     unset = [one.name for one in fleet.inputs if one.must_be_set]
     if unset:
         console.note(f"{fleet.environment}: examples stand for {', '.join(unset)}: set them")
+    made_up = [one.sport for one in fleet.members if one.fixtures.sample]
+    if made_up:
+        console.note(
+            f"{fleet.environment}: games of {', '.join(made_up)} are a made-up sample: "
+            "`oddspipe schedule import` the league's"
+        )
 
 
 def _check(tree: "Tree", folder: Path, form: Form) -> bool:
@@ -224,8 +230,8 @@ def cost(
     """Estimate what pods, topics and partners' traffic cost: quantities times `prices`.
 
     Games are those of a schedule that was imported (`oddspipe schedule import`), up to its last
-    one; others are counted by the specs' weekly windows, by which workers are there in any case.
-    What is not among the lines (brokers, caches, databases, the cluster itself) is named. Exit
+    one; others are counted by the specs' weekly windows. Workers are there by the same days. What
+    is not among the lines (brokers, caches, databases, the cluster itself) is named. Exit
     codes: 0 printed; 1 a spec has faults; 2 wrong usage.
     """
     from oddspipe.cli import console  # noqa: PLC0415 - as above

@@ -193,18 +193,19 @@ def run(  # noqa: PLR0913 - one parameter an option
     os.environ.setdefault("POLARS_MAX_THREADS", "1")
     _need_folders(report, odds_out)
     plan = plan_of(sport, spec, platform, env)
+    serves = telemetry.Listen(listen, spec or sport or "")
     wanted = None if sinks is None else tuple(s for s in sinks.split(",") if s and s != "none")
     if source is None:
         source = "replay" if data is not None else plan.deployment.source
     if source == "kafka" or stage is not Stage.ALL:
         if stage is Stage.INGEST:
             result = run_ingest.run(
-                plan, context, state=state, fresh=fresh, until=until, listen=listen
+                plan, context, state=state, fresh=fresh, until=until, listen=serves
             )
         else:
             run_kafka.refuse_options(context)
             result = run_kafka.run(
-                plan, stage=stage, group=group, slot=slot, until=until, sinks=wanted, listen=listen
+                plan, stage=stage, group=group, slot=slot, until=until, sinks=wanted, listen=serves
             )
         _save(result, report)
         return
@@ -241,7 +242,7 @@ def run(  # noqa: PLR0913 - one parameter an option
         sinks=wanted,
     )
     result = _run(
-        plan, settings, live=not no_live, until_idle=live_feed and until is not None, listen=listen
+        plan, settings, live=not no_live, until_idle=live_feed and until is not None, listen=serves
     )
     _save(result, report)
     _end(result, odds_out)
@@ -286,7 +287,7 @@ def _run(
     *,
     live: bool,
     until_idle: bool,
-    listen: str | None,
+    listen: telemetry.Listen,
 ) -> dict[str, Any]:
     from oddspipe.cli import console  # noqa: PLC0415 - as above
     from oddspipe.cli import live as view  # noqa: PLC0415

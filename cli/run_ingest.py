@@ -27,7 +27,7 @@ def run(  # noqa: PLR0913 - what the command was given
     state: Path | None,
     fresh: bool,
     until: str | None,
-    listen: str | None,
+    listen: telemetry.Listen,
 ) -> dict[str, Any]:
     """Bring the feed until it is stopped, say how it goes, and return the report.
 

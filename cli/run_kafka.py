@@ -69,7 +69,7 @@ def run(  # noqa: PLR0913 - what the command was given
     slot: int,
     until: str | None,
     sinks: tuple[str, ...] | None,
-    listen: str | None,
+    listen: telemetry.Listen,
 ) -> dict[str, Any]:
     """Run one worker to the end, say how it goes, and return its report.
 

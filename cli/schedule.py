@@ -16,6 +16,7 @@ from oddspipe.core.errors import UsageError
 
 if TYPE_CHECKING:
     from oddspipe.core.infra.fleet import Member
+    from oddspipe.core.infra.windows import Window
     from oddspipe.core.plan.season import Slot
     from oddspipe.core.schedules.season_file import Game, SeasonFile
 
@@ -57,9 +58,10 @@ def schedule(  # noqa: PLR0913 - one parameter an option
     """Show when a sport plays, and when its workers are there.
 
     Games come from the season's file that `oddspipe schedule import` wrote (`./schedules`, then
-    `schedules` beside the spec) up to its last game; other days go by the spec's weekly windows,
-    which also decide the cron lines of the chart, the freeze of deployments and the cost. Windows
-    of some weeks are listed in each week: which ones is not known. Exit codes: 0 printed; 1 a spec
+    `schedules` beside the spec) up to its last game; other days go by the spec's weekly windows.
+    The cron lines of the chart, the freeze of deployments, the games that alerts expect and the
+    cost go by the same days. Windows of some weeks are listed in each week: which ones is not
+    known. Exit codes: 0 printed; 1 a spec
     has faults; 2 wrong usage.
     """
     if context.invoked_subcommand is not None:
@@ -75,9 +77,9 @@ def schedule(  # noqa: PLR0913 - one parameter an option
     first = _first(begins)
     shown = _days(member, sport, first, first + timedelta(days=days - 1), windows=windows)
     if form is Form.JSON:
-        typer.echo(json.dumps(_document(member, shown), indent=2))
+        typer.echo(json.dumps(_document(member, shown, weekly=windows), indent=2))
     else:
-        _show(member, shown, f"No game from {first} for {days} days")
+        _show(member, shown, f"No game from {first} for {days} days", weekly=windows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,11 @@ def _days(member: "Member", sport: str, first: date, last: date, *, windows: boo
     return _Shown(left, games, files)
 
 
-def _document(member: "Member", shown: _Shown) -> dict[str, Any]:
+def _windows(member: "Member", *, weekly: bool) -> "list[Window]":
+    return member.weekly_windows() if weekly else member.windows()
+
+
+def _document(member: "Member", shown: _Shown, *, weekly: bool) -> dict[str, Any]:
     load = member.price()
     return {
         "sport": member.plan.sport,
@@ -151,14 +157,14 @@ def _document(member: "Member", shown: _Shown) -> dict[str, Any]:
             for one in shown.slots
         ],
         "windows": [
-            {"begins": one.begins, "ends": one.ends, "workers": load.least}
-            for one in member.windows()
+            {"begins": one.begins, "ends": one.ends, "workers": member.wanted(one.games)}
+            for one in _windows(member, weekly=weekly)
         ],
         "workers_otherwise": load.idle,
     }  # fmt: skip
 
 
-def _show(member: "Member", shown: _Shown, none: str) -> None:
+def _show(member: "Member", shown: _Shown, none: str, *, weekly: bool) -> None:
     from oddspipe.cli import console  # noqa: PLC0415 - `--help` draws its own
 
     times, load = member.plan.schedule, member.price()
@@ -179,7 +185,10 @@ def _show(member: "Member", shown: _Shown, none: str) -> None:
         parts.append(console.table(heads, rows))
     elif not shown.games:
         parts.append(f"{none}: the season is {times.season_from} to {times.season_to}.")
-    told = [f"{load.least} workers from `{one.begins}` to `{one.ends}`" for one in member.windows()]
+    told = [
+        f"{member.wanted(one.games)} workers from `{one.begins}` to `{one.ends}`"
+        for one in _windows(member, weekly=weekly)
+    ]
     console.show(*parts, "", *told, f"{load.idle} at other times; cron lines in {times.zone}")
 
 

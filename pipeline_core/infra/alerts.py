@@ -57,7 +57,13 @@ def alerts_of(member: Member) -> list[Alert]:
     made = [_down(member), _silent(member), _unpriced(member), _behind(member), *_burns(member)]
     if member.is_live:
         made += [_cut_off(member), _spool(member)]
-    made += [_lost(member), _rejects(member), _model(member), *_anomalies(member)]
+    made += [
+        _unscheduled(member),
+        _lost(member),
+        _rejects(member),
+        _model(member),
+        *_anomalies(member),
+    ]
     made += _sinks(member)
     made += [_restarts(member), _memory(member), _drift(member)]
     return made
@@ -125,7 +131,7 @@ def _silent(member: Member) -> Alert:
         "The schedule has {{ $value }} games on; the feed has brought none that is live.",
         {expected: f"6+0{ALWAYS}", live: f"0+0{ALWAYS}"},
         {expected: f"6+0{ALWAYS}", live: f"4+0{ALWAYS}"},
-        "By the weekly windows of the spec games are on, and no event of a live game has come.",
+        "By the schedule games are on, and no event of a live game has come.",
         "No odds for these games. It is no fault where they were put off or the league pauses.",
         (_cli(member, "explain"),
          f"kubectl -n {member.namespace} get pods",
@@ -136,6 +142,29 @@ def _silent(member: Member) -> Alert:
         f"{member.plan.title}: the provider's feed is interrupted.",
         ("OddspipeUnpriced",),
         reads="6",
+    )  # fmt: skip
+
+
+def _unscheduled(member: Member) -> Alert:
+    expected, live = _series(member, m.EXPECTED), _series(member, m.LIVE)
+    return Alert(
+        "OddspipeUnscheduled",
+        f"{games_live(member)}"
+        f" unless on (sport) (max by (sport) ({_of(member, m.EXPECTED)}) > 0)",
+        # A game may last so much longer than the mean.
+        "50m", "ticket",
+        f"{member.sport}: games are on that no schedule has",
+        "{{ $value }} games are live, and the schedule has none.",
+        {live: f"2+0{ALWAYS}", expected: f"0+0{ALWAYS}"},
+        {live: f"2+0{ALWAYS}", expected: f"2+0{ALWAYS}"},
+        "The imported schedule is of another season, or games were put off or added.",
+        "They are priced as others are; workers come by lag only, and deployments are not held.",
+        (f"oddspipe schedule --sport {member.sport} --env {member.plan.deployment.environment}",
+         f"kubectl -n {member.namespace} get scaledobject",
+         f"kubectl -n {member.namespace} get pods -l app.kubernetes.io/component=price"),
+        ("A season has begun: `oddspipe schedule import FILE --sport …`, render, deploy.",
+         "Games were moved: import the league's new schedule; the old file is replaced."),
+        reads="2",
     )  # fmt: skip
 
 

@@ -117,7 +117,7 @@ def costs_of(
         prices: `prices` of the platform, in dollars.
         year: In which seasons begin.
         seasons: Imported schedules of these seasons, by sport; where there is none, games are
-            counted by the weekly windows of the specs. Pods are there by the windows either way.
+            counted by the weekly windows of the specs. Pods are there by the windows of the charts.
     """
     given = seasons or {}
     return [_cost(fleet, one, prices, year, given.get(one.sport)) for one in fleet.members]
@@ -171,7 +171,8 @@ def _lines(
     hours = MONTH_DAYS * 24
     cores = memory = disk = 0.0
     for load in member.workloads():
-        pods = load.least * live_hours + load.idle * (hours - live_hours)
+        on = member.workers_on() if load.stage == "price" else load.least
+        pods = on * live_hours + load.idle * (hours - live_hours)
         cores += pods * load.cores
         memory += pods * load.memory_bytes / GIB
         disk += load.storage_bytes / GIB

@@ -14,6 +14,7 @@ ARGO: Final = "argocd"
 SERVER: Final = "https://kubernetes.default.svc"
 KINDS: Final = (
     ("", "ConfigMap"), ("", "Service"), ("", "ServiceAccount"), ("apps", "StatefulSet"),
+    ("batch", "CronJob"),
     ("policy", "PodDisruptionBudget"), ("networking.k8s.io", "NetworkPolicy"),
     ("rbac.authorization.k8s.io", "Role"), ("rbac.authorization.k8s.io", "RoleBinding"),
     ("keda.sh", "ScaledObject"), ("keda.sh", "TriggerAuthentication"),

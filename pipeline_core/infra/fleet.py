@@ -9,8 +9,11 @@ from oddspipe.core.adapters.kafka.records import Topics, ingest_topic, topic_con
 from oddspipe.core.adapters.secrets import parts_of
 from oddspipe.core.assemble_stages import group_of, topics_of
 from oddspipe.core.explain.memory import event_bytes, memory_of
+from oddspipe.core.infra.dates import dated_windows
 from oddspipe.core.infra.windows import Window, windows
 from oddspipe.core.plan.model import Plan
+from oddspipe.core.plan.season import season_of
+from oddspipe.core.schedules.fixtures import Fixtures
 from oddspipe.core.spec.platform import InfraSpec
 
 EVENT_RATE: Final = 500_000
@@ -104,6 +107,7 @@ class Member:
 
     Attributes:
         files: The spec as it was read, and all that it extends, by the path it is mounted at.
+        fixtures: When its games are.
     """
 
     plan: Plan
@@ -111,6 +115,7 @@ class Member:
     topics: Topics
     group: str
     files: Mapping[str, str]
+    fixtures: Fixtures
 
     @property
     def sport(self) -> str:
@@ -174,12 +179,60 @@ class Member:
         return math.ceil(self.plan.load.peak_rate * self.infra.headroom)
 
     def windows(self) -> list[Window]:
-        """Return when games are on, with the time to get ready."""
+        """Return when games are on, with the time to get ready: by date where those are known."""
+        if self.fixtures.seasons:
+            return dated_windows(self.fixtures, self.infra.node_boot)
+        return self.weekly_windows()
+
+    def weekly_windows(self) -> list[Window]:
+        """Return the windows of any week of the season."""
         return windows(self.plan.schedule, self.infra.node_boot)
 
-    def open_minutes(self) -> int:
-        """Return the minutes of a week for which it is ready for games, or they are on."""
-        return sum(one.minutes * one.days for one in self.windows())
+    def open_minutes(self) -> float:
+        """Return the minutes of a week in season for which it is ready for games, on average."""
+        total = sum(one.minutes * one.days for one in self.windows())
+        if not self.fixtures.seasons:
+            return total
+        days = 0
+        for one in self.fixtures.seasons:
+            first, last = season_of(self.plan.schedule, one.season)
+            days += (last - first).days + 1
+        return total / days * 7
+
+    def wanted(self, games: int) -> int:
+        """Return the workers for so many games at once, 0 for as many as are planned for.
+
+        A game alone, as in play-offs, has two where `least` is two: the second stands by.
+        """
+        load = self.price()
+        if not games:
+            return load.least
+        share = min(games / self.plan.load.games_at_once, 1)
+        return min(max(self.infra.least, math.ceil(self.carried(share))), load.most)
+
+    def factor(self) -> float:
+        """Return how many times its usual rate a game sends when all its phases hold at once."""
+        return math.prod(max(one.multiplier, 1.0) for one in self.plan.load.phases)
+
+    def games_a_worker(self) -> float:
+        """Return how many games at their usual rate one worker carries, rounded down."""
+        usual = self.carried() / self.plan.load.games_at_once / self.factor()
+        return max(math.floor(10 / usual) / 10, 0.1)
+
+    def workers_on(self) -> float:
+        """Return how many workers there are while windows are open, on average."""
+        found = self.windows()
+        total = sum(one.minutes * one.days for one in found)
+        return sum(self.wanted(one.games) * one.minutes * one.days for one in found) / total
+
+    def carried(self, share: float = 1.0) -> float:
+        """Return how many workers a share of the peak keeps busy."""
+        rate = EVENT_RATE if self.plan.feed.format == "event" else JSON_RATE
+        return self.peak_rate * share / rate
+
+    def caches(self) -> list[str]:
+        """Return the sinks that keep current odds in a cache, fed from the odds topic."""
+        return [sink.name for sink in self.plan.published if sink.kind == "redis"]
 
     def workloads(self) -> list[Workload]:
         """Return its components."""
@@ -194,8 +247,7 @@ class Member:
 
     def price(self) -> Workload:
         """Return its workers, which price games."""
-        rate = EVENT_RATE if self.plan.feed.format == "event" else JSON_RATE
-        wanted = math.ceil(self.peak_rate / rate)
+        wanted = math.ceil(self.carried())
         # A worker without a game has nothing to do: a game is on one partition.
         useful = min(self.plan.feed.partitions, self.plan.load.games_at_once)
         least = min(max(self.infra.least, wanted), useful)
@@ -209,7 +261,8 @@ class Member:
         configs, names = topic_configs(self.topics), self.topics
         common = {"min.insync.replicas": str(max(self.replication - 1, 1))}
         size = event_bytes(self.plan.layout) // 4 if self.plan.feed.format == "event" else 250
-        on_s = self.open_minutes() * 60 / 7
+        # What is kept for days is sized by a week of the spec, whatever this season's is like.
+        on_s = sum(one.minutes * one.days for one in self.weekly_windows()) * 60 / 7
         fed = int(self.plan.load.peak_rate * size * on_s)
         odds = int(self.plan.load.games_at_once * BOARDS_A_GAME * BOARD_BYTES * on_s)
         kept = {"retention.ms": str(self.plan.feed.retention_us // 1000)}
@@ -304,6 +357,6 @@ class Fleet:
         }
 
 
-def member_of(plan: Plan, infra: InfraSpec, files: Mapping[str, str]) -> Member:
+def member_of(plan: Plan, infra: InfraSpec, files: Mapping[str, str], fixtures: Fixtures) -> Member:
     """Return a sport as it is deployed."""
-    return Member(plan, infra, topics_of(plan), group_of(plan, None), files)
+    return Member(plan, infra, topics_of(plan), group_of(plan, None), files, fixtures)

@@ -6,10 +6,11 @@ from urllib.parse import urlsplit
 
 from oddspipe.core.errors import UsageError
 from oddspipe.core.infra.fleet import SESSION_S, Fleet, Member, Workload
+from oddspipe.core.infra.remedies import remedies_of
 from oddspipe.core.infra.rules import groups_of
 from oddspipe.core.infra.text import as_json, head, packaged, with_head
 from oddspipe.core.infra.tree import Artefact
-from oddspipe.core.telemetry.catalogue import PORT
+from oddspipe.core.telemetry.catalogue import GAME_LOAD, PORT
 
 CHART: Final = "helm/oddspipe"
 SPEC_FOLDER: Final = "/etc/oddspipe/sports"
@@ -17,6 +18,8 @@ PLATFORM_FILE: Final = "/etc/oddspipe/platform.yaml"
 STORE: Final = "oddspipe"
 MONITORING: Final = "monitoring"
 PROMETHEUS_RELEASE: Final = "kube-prometheus-stack"
+PROMETHEUS: Final = f"http://prometheus-operated.{MONITORING}.svc:9090"
+"""The service that the operator makes for every Prometheus of a namespace."""
 PRIORITY: Final = "oddspipe-live"
 
 
@@ -52,6 +55,7 @@ def values_of(fleet: Fleet, member: Member) -> dict[str, Any]:
         "secrets": _secrets(member),
         "scalerLogin": _login(member),
         "workers": {one.stage: _worker(fleet, member, one) for one in member.workloads()},
+        "remedies": remedies_of(fleet, member, f"{SPEC_FOLDER}/{member.sport}.yaml", PLATFORM_FILE),
         "files": _files(fleet, member),
         "rules": groups_of(member),
     }
@@ -81,7 +85,10 @@ def _worker(fleet: Fleet, member: Member, load: Workload) -> dict[str, Any]:
 
 
 def triggers_of(member: Member, load: Workload) -> list[dict[str, Any]]:
-    """Return what a component is scaled by: windows of games as a floor, lag on top.
+    """Return what a component is scaled by: windows of games as a floor, then states and lag.
+
+    The windows' workers carry their games with all phases at once, as nothing should be moved in
+    a red zone. The states of the games add workers where more is on than the schedule says.
 
     KEDA takes the largest; all metadata are text, as it wants them.
     """
@@ -93,7 +100,7 @@ def triggers_of(member: Member, load: Workload) -> list[dict[str, Any]]:
                 "timezone": member.plan.schedule.zone,
                 "start": one.begins,
                 "end": one.ends,
-                "desiredReplicas": str(load.least),
+                "desiredReplicas": str(member.wanted(one.games)),
             },
         }
         for number, one in enumerate(member.windows(), 1)
@@ -115,7 +122,18 @@ def triggers_of(member: Member, load: Workload) -> list[dict[str, Any]]:
     if _login(member):
         kafka["metadata"] |= {"sasl": _mechanism(member), "tls": "enable"}
         kafka["authenticationRef"] = {"name": f"{member.release}-kafka"}
-    return [*crons, kafka]
+    states = {
+        "type": "prometheus",
+        "name": "states-of-games",
+        "metadata": {
+            "serverAddress": PROMETHEUS,
+            "query": f'sum({GAME_LOAD.name}{{sport="{member.sport}"}})',
+            "threshold": f"{member.games_a_worker():g}",
+            # Nothing is scraped yet: the other triggers decide.
+            "ignoreNullValues": "true",
+        },
+    }
+    return [*crons, states, kafka]
 
 
 def _mechanism(member: Member) -> str:
@@ -222,7 +240,7 @@ _WORKER: Final = _object(
             "items": {
                 "type": "object",
                 "properties": {
-                    "type": {"enum": ["cron", "kafka"]},
+                    "type": {"enum": ["cron", "kafka", "prometheus"]},
                     "name": _TEXT,
                     "metadata": {"type": "object", "additionalProperties": {"type": "string"}},
                     "authenticationRef": _object({"name": _TEXT}),
@@ -233,6 +251,16 @@ _WORKER: Final = _object(
         },
     }
 )
+_REMEDY: Final = _object(
+    {
+        "schedule": {"type": "string", "pattern": "^[0-9*/,-]+( [0-9*/,-]+){4}$"},
+        "suspend": {"type": "boolean"},
+        "scales": {"type": "string", "pattern": "^([a-z0-9][a-z0-9-]*)?$"},
+        "args": {
+            "type": "array", "items": _TEXT, "minItems": 2, "contains": {"const": "remedy"},
+        },
+    }
+)  # fmt: skip
 _SCHEMA: Final = {
     "$schema": "http://json-schema.org/draft-07/schema#",
     **_object(
@@ -279,6 +307,12 @@ _SCHEMA: Final = {
                 "type": "object",
                 "properties": dict.fromkeys(("ingest", "price", "publish"), _WORKER),
                 "required": ["price"],
+                "additionalProperties": False,
+            },
+            "remedies": {
+                "type": "object",
+                "properties": dict.fromkeys(("free-slots", "rebuild-cache"), _REMEDY),
+                "required": ["free-slots"],
                 "additionalProperties": False,
             },
             "files": {

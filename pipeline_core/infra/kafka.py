@@ -37,7 +37,8 @@ def _as_data(topic: Topic) -> dict[str, Any]:
     }
 
 
-def _shell(source: str, what: str) -> str:
+def shell(source: str, what: str) -> str:
+    """Return the head of a program for an administrator of the brokers."""
     return (
         "#!/bin/sh\n" + head(source) + f"# {what}\n"
         "# BROKERS: bootstrap servers; CLIENT: properties of a client that may administrate.\n"
@@ -47,7 +48,7 @@ def _shell(source: str, what: str) -> str:
 
 
 def _program(member: Member, source: str) -> str:
-    lines = [_shell(source, f"Make the topics of {member.sport}, and let our processes use them.")]
+    lines = [shell(source, f"Make the topics of {member.sport}, and let our processes use them.")]
     lines.append("# Topics that are there are left alone; their settings are brought in line.\n")
     for topic in member.topic_list():
         lines.append(
@@ -93,7 +94,7 @@ def acls_of(member: Member) -> list[str]:
 
 
 def _partners(fleet: Fleet) -> str:
-    lines = [_shell("platform.yaml", "Let partners read the odds of their sports, and no faster.")]
+    lines = [shell("platform.yaml", "Let partners read the odds of their sports, and no faster.")]
     for name, topics in fleet.partner_topics().items():
         partner = fleet.partners[name]
         user = f"User:partner-{name}"

@@ -10,6 +10,7 @@ from oddspipe.core.infra.fleet import Fleet, Input, member_of
 from oddspipe.core.plan.load import find_platform, plans_for, read_platform
 from oddspipe.core.plan.model import Plan
 from oddspipe.core.plan.sports import find_spec, sports
+from oddspipe.core.schedules.fixtures import Fixtures, fixtures_of, kickoffs_name, kickoffs_text
 from oddspipe.core.spec.document import Document
 from oddspipe.core.spec.loader import load
 from oddspipe.core.spec.platform import InfraSpec, PlatformSpec
@@ -51,7 +52,12 @@ def fleets_of(
         Fleet(
             name,
             tuple(
-                member_of(one.plans[name], place.environments[name].infra or InfraSpec(), one.texts)
+                member_of(
+                    one.plans[name],
+                    place.environments[name].infra or InfraSpec(),
+                    one.texts,
+                    one.fixtures,
+                )
                 for one in read
             ),
             text,
@@ -67,18 +73,24 @@ def fleets_of(
 
 
 class _Sport(NamedTuple):
-    """A sport that was read: its plans by environment, its files, what came from outside."""
+    """A sport that was read: its plans by environment, its files, what came from outside, games."""
 
     plans: Mapping[str, Plan]
     texts: Mapping[str, str]
     inputs: list[Input]
+    fixtures: Fixtures
 
 
 def _read(sport: str, place: PlatformSpec, wanted: list[str], environ: Mapping[str, str]) -> _Sport:
     spec = find_spec(sport)
     document = load(spec, environ=environ)
     plans = plans_for(sport, place, wanted, environ=environ)
-    return _Sport(plans, _texts(spec, document), list(_inputs(document, ())))
+    plan = next(iter(plans.values()))
+    fixtures = fixtures_of(plan.sport, plan.schedule, spec)
+    texts = _texts(spec, document)
+    # Beside the spec, where pods look for it.
+    texts |= {f"schedules/{kickoffs_name(one)}": kickoffs_text(one) for one in fixtures.seasons}
+    return _Sport(plans, texts, list(_inputs(document, ())), fixtures)
 
 
 def _unique(inputs: Iterable[Input]) -> tuple[Input, ...]:

@@ -14,6 +14,7 @@ from oddspipe.core.infra.kafka import kafka_of
 from oddspipe.core.infra.observe import observe_of
 from oddspipe.core.infra.platform_alerts import platform_alerts_of
 from oddspipe.core.infra.questions import questions_of
+from oddspipe.core.infra.remedies import holds_of
 from oddspipe.core.infra.store_jobs import store_jobs_of
 from oddspipe.core.infra.terraform import terraform_of
 from oddspipe.core.infra.text import head
@@ -24,6 +25,7 @@ from oddspipe.core.render.templates import rendered
 EMITTERS = (
     chart_of,
     kafka_of,
+    holds_of,
     cache_of,
     clickhouse_of,
     observe_of,

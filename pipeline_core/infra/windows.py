@@ -19,18 +19,20 @@ NIGHT: Final = (60, 3 * 60)
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A stretch of the week.
+    """A stretch of some days.
 
     Attributes:
         begins, ends: Cron lines, five fields each, in the schedule's zone.
         minutes: How long it is.
-        days: How many days of the week have it.
+        days: How many days of a week, or dates of a season, have it.
+        games: The most that are on together in it; 0 where as many as are planned for.
     """
 
     begins: str
     ends: str
     minutes: int
     days: int
+    games: int = 0
 
 
 def windows(schedule: Schedule, node_boot_us: int) -> list[Window]:
@@ -45,20 +47,25 @@ def windows(schedule: Schedule, node_boot_us: int) -> list[Window]:
     >>> [(one.begins, one.ends) for one in made]
     [('25 12 * 1,2,9-12 0', '15 17 * 1,2,9-12 0')]
     """
-    ahead = BEFORE_MIN + -(-node_boot_us // 60_000_000)
-    lasts = int(schedule.game_length_us * LONGER / 60_000_000) + AFTER_MIN
+    ahead, lasts = margins(schedule, node_boot_us)
     stretches: list[tuple[int, int]] = []
     for window in schedule.windows:
         hour, minute = map(int, window["kickoff"].split(":"))
         days = range(7) if window["day"] == "daily" else [DAYS.index(window["day"])]
         stretches += [
-            _calm(at - ahead, at + lasts) for at in (d * DAY + hour * 60 + minute for d in days)
+            calm(at - ahead, at + lasts) for at in (d * DAY + hour * 60 + minute for d in days)
         ]
     months = _months(schedule)
     return _as_cron(_merged(stretches), months)
 
 
-def _calm(begins: int, ends: int) -> tuple[int, int]:
+def margins(schedule: Schedule, node_boot_us: int) -> tuple[int, int]:
+    """Return the minutes before a kickoff at which workers must come, and for which they stay."""
+    ahead = BEFORE_MIN + -(-node_boot_us // 60_000_000)
+    return ahead, int(schedule.game_length_us * LONGER / 60_000_000) + AFTER_MIN
+
+
+def calm(begins: int, ends: int) -> tuple[int, int]:
     """Move a start before, and an end behind, the hours in which clocks are changed."""
     if NIGHT[0] <= begins % DAY < NIGHT[1]:
         begins -= begins % DAY - NIGHT[0] + 5
@@ -84,8 +91,8 @@ def _as_cron(stretches: list[tuple[int, int]], months: list[int]) -> list[Window
 
     What ends after midnight ends in the month after the season too: the last night is as any other.
     """
-    season = _field(months, 12)
-    after = _field(sorted({*months, *(month % 12 + 1 for month in months)}), 12)
+    season = field_of(months, 12)
+    after = field_of(sorted({*months, *(month % 12 + 1 for month in months)}), 12)
     if not stretches or any(ends - begins >= WEEK for begins, ends in stretches):
         return [Window(f"5 0 * {season} *", f"0 0 * {season} *", DAY - 5, 7)]
     alike: dict[tuple[int, int], list[int]] = {}
@@ -108,7 +115,7 @@ def _as_cron(stretches: list[tuple[int, int]], months: list[int]) -> list[Window
 
 def _days(days: list[int]) -> str:
     """Return days of the week as cron counts them, Sunday 0; our Monday is 0."""
-    return _field(sorted((day + 1) % 7 for day in days), 7)
+    return field_of(sorted((day + 1) % 7 for day in days), 7)
 
 
 def _months(schedule: Schedule) -> list[int]:
@@ -123,10 +130,10 @@ def _months(schedule: Schedule) -> list[int]:
     return sorted({*range(first, 13), *range(1, last + 1)})
 
 
-def _field(numbers: list[int], whole: int) -> str:
+def field_of(numbers: list[int], whole: int) -> str:
     """Write numbers as a field of a cron line.
 
-    >>> _field([1, 2, 9, 10, 11], 12), _field([1, 2, 3], 3)
+    >>> field_of([1, 2, 9, 10, 11], 12), field_of([1, 2, 3], 3)
     ('1,2,9-11', '*')
     """
     if len(numbers) == whole:

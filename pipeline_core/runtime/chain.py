@@ -3,6 +3,9 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from oddspipe.core.batch.batch import Payloads
 from oddspipe.core.batch.layout import GAME_ID
 from oddspipe.core.plan.model import Plan
@@ -97,6 +100,10 @@ class PartitionChain:
         """Return state and derived columns of every game seen so far, NaN where absent."""
         names = self._normalise.strings[GAME_ID]
         return {names[game]: state for game, state in self._price.states().items()}
+
+    def live_states(self) -> dict[str, NDArray[np.float64]]:
+        """Return state and derived columns of the games under way, a row a game."""
+        return self._price.live_states()
 
     def snapshot(self) -> dict[str, Frozen]:
         """Return the state of every stage, by its name."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from oddspipe.core.batch.batch import Payloads
 from oddspipe.core.batch.rejects import Reason
@@ -49,6 +50,10 @@ class Chain(Protocol):
     @property
     def accuracy(self) -> Accuracy:
         """Return how good the published chances of finished games were."""
+        ...
+
+    def live_states(self) -> Mapping[str, NDArray[np.float64]]:
+        """Return the state of the games under way by column, a row a game."""
         ...
 
     def snapshot(self) -> dict[str, Frozen]:

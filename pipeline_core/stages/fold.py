@@ -218,6 +218,10 @@ class Fold:
         games = np.flatnonzero(self.state.meta[:, s.PHASE] != s.UNSEEN)
         return games, self._states.values_of(self.state.value[games])
 
+    def live_values(self) -> NDArray[np.float64]:
+        """Return the state of the games under way, a row a game; may be asked by another thread."""
+        return self._states.values_of(self.state.value[self.state.live_games()])
+
     def _forget_rows(self) -> None:
         self.state.meta[self.state.active[: self.state.clock[s.ACTIVE]], s.CAUSE_ROW] = -1
 

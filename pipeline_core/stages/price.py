@@ -472,6 +472,10 @@ class Price:
             for row, game in enumerate(games.tolist())
         }
 
+    def live_states(self) -> dict[str, NDArray[np.float64]]:
+        """Return state and derived columns of the games under way, a row a game."""
+        return self._states.with_derived(self._fold.live_values())
+
     def snapshot(self) -> bytes:
         """Return the whole state, the books included."""
         account = self.account

@@ -90,8 +90,18 @@ EXPECTED = Metric(
     "oddspipe_expected_games",
     "gauge",
     (),
-    "Games that are on now by the weekly windows of the spec's schedule, special weeks left out.",
+    "Games that are on now by the imported schedule; by the weekly windows of the spec, special "
+    "weeks left out, on days that none covers.",
 )
+PHASED = Metric(
+    "oddspipe_phase_games", "gauge", ("phase",),
+    "Live games that are in a phase of `load.phases`: red zone, last quarter, late innings.",
+)  # fmt: skip
+GAME_LOAD = Metric(
+    "oddspipe_game_load", "gauge", (),
+    "What live games ask for by their states: 1 each, times the multipliers of the phases that "
+    "hold; workers are scaled by it.",
+)  # fmt: skip
 INPUT_TIME = Metric(
     "oddspipe_input_time_seconds", "gauge", (),
     "Ingest time of the newest event taken, as Unix time.",
@@ -140,8 +150,8 @@ MEMORY = Metric("oddspipe_memory_bytes", "gauge", (), "Resident memory of the pr
 
 METRICS: Final = (
     PLAN, EVENTS, ROWS, REJECTED, DROPPED, ANOMALIES, SCORED, ACCURACY, HELD, UNACCOUNTED, BOARDS,
-    FAILURES, LIVE, UNPRICED, EXPECTED, INPUT_TIME, ODDS_TIME, SINK_UP, SINK_OUTPUTS, SINK_RETRIES,
-    SINK_WAITING, LATENCY, COMMITS, RESTARTS, PARTITIONS, COMMITTED, SNAPSHOTS, CONNECTED, SPOOL,
-    SPOOL_LIMIT, MEMORY,
+    FAILURES, LIVE, UNPRICED, EXPECTED, PHASED, GAME_LOAD, INPUT_TIME, ODDS_TIME, SINK_UP,
+    SINK_OUTPUTS, SINK_RETRIES, SINK_WAITING, LATENCY, COMMITS, RESTARTS, PARTITIONS, COMMITTED,
+    SNAPSHOTS, CONNECTED, SPOOL, SPOOL_LIMIT, MEMORY,
 )  # fmt: skip
 """All of them."""

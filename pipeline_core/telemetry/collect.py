@@ -17,11 +17,12 @@ from typing_extensions import override
 from oddspipe import __version__
 from oddspipe.core.clock import Clock
 from oddspipe.core.plan.model import Plan
-from oddspipe.core.plan.season import on_now
 from oddspipe.core.runtime.meter import BUCKETS_AN_OCTAVE, Histogram, rss_mb
+from oddspipe.core.schedules.fixtures import Fixtures
 from oddspipe.core.stages.anomalies import codes_of
 from oddspipe.core.telemetry import catalogue as c
 from oddspipe.core.telemetry.catalogue import Metric
+from oddspipe.core.telemetry.phases import Phases
 from oddspipe.core.telemetry.readings import Reading, SinkReading
 
 SECOND_US: Final = 1_000_000
@@ -37,11 +38,20 @@ class RunCollector(Collector):
         plan: What runs.
         read: Reads the run.
         clock: The time.
+        fixtures: When games are; by the plan's weekly windows alone when left out.
     """
 
-    def __init__(self, plan: Plan, read: Callable[[], Reading], clock: Clock) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        read: Callable[[], Reading],
+        clock: Clock,
+        fixtures: Fixtures | None = None,
+    ) -> None:
         """Take the run; nothing is read before a scrape."""
         self._plan, self._read, self._clock = plan, read, clock
+        self._fixtures = fixtures or Fixtures(plan.schedule)
+        self._phases = Phases(plan)
         self._seen: dict[tuple[int, str, str, str], int] = {}
         self._total: dict[tuple[str, str, str], int] = {}
         # The one book of a run in one process is its own from the beginning.
@@ -142,7 +152,10 @@ class RunCollector(Collector):
         pulses = reading.pulses
         yield self._family(c.LIVE, {(): sum(pulse.live() for pulse in pulses)})
         yield self._family(c.UNPRICED, {(): sum(pulse.unpriced(after_us) for pulse in pulses)})
-        yield self._family(c.EXPECTED, {(): on_now(self._plan.schedule, _moment(self._clock))})
+        yield self._family(c.EXPECTED, {(): self._fixtures.on(_moment(self._clock))})
+        load, phased = self._phases.of(reading.states)
+        yield self._family(c.GAME_LOAD, {(): load})
+        yield self._family(c.PHASED, {(name,): games for name, games in phased.items()})
         for metric, times in (
             (c.INPUT_TIME, [pulse.input_us for pulse in pulses]),
             (c.ODDS_TIME, [pulse.odds_us for pulse in pulses]),

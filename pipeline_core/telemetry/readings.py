@@ -1,8 +1,11 @@
 """What a run stands at, in one form for every kind of run; read from other threads than its own."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from oddspipe.core.adapters.live.source import LiveSource
 from oddspipe.core.assemble import Run
@@ -53,6 +56,7 @@ class Reading:
         stuck: Whether its loop hangs.
         books: Books of each partition that it has, by number.
         pulses: The games of each partition.
+        states: State of the live games of each partition: a row a game, by column.
         committed: Position before which everything is durable, by partition.
     """
 
@@ -65,6 +69,7 @@ class Reading:
     pulses: list[Pulse]
     committed: dict[int, int]
     sinks: list[SinkReading]
+    states: Sequence[Mapping[str, NDArray[np.float64]]] = ()
     accuracy: Accuracy | None = None
     failures: int | None = None
     commits: int | None = None
@@ -111,6 +116,7 @@ def of_fused(run: Run, clock: Clock) -> Reading:
         failures=runner.failures,
         live=live,
         troubles=_troubles(sinks, live.trouble if live else ""),
+        states=[runner.chain.live_states()],
     )
 
 
@@ -139,6 +145,7 @@ def of_kafka(run: "KafkaRun", clock: Clock) -> Reading:
         commits=runner.commits,
         restarts=runner.restarts,
         troubles=[*_brokers(runner.trouble), *_troubles(sinks, "")],
+        states=[one.chain.live_states() for one in owned.values()],
     )
 
 

@@ -107,8 +107,20 @@ def _references_resolve(documents):
             assert {("TriggerAuthentication", name) for name in logins} <= there
             texts = [v for trigger in spec["triggers"] for v in trigger["metadata"].values()]
             assert all(isinstance(text, str) for text in texts)
-        if one["kind"] == "RoleBinding":
-            assert ("Role", one["roleRef"]["name"]) in there
+        if one["kind"] == "CronJob":
+            _pod_resolves(spec["jobTemplate"]["spec"]["template"]["spec"], there, set())
+        if one["kind"] in {"RoleBinding", "Role"}:
+            _rights_resolve(one, there)
+
+
+def _rights_resolve(one, there):
+    if one["kind"] == "RoleBinding":
+        assert ("Role", one["roleRef"]["name"]) in there
+    for who in one.get("subjects", []):
+        assert who["kind"] == "Group" or ("ServiceAccount", who["name"]) in there
+    for rule in one.get("rules", []):
+        if rule["resources"] == ["statefulsets/scale"]:
+            assert {("StatefulSet", name) for name in rule["resourceNames"]} <= there
 
 
 def _pod_resolves(pod, there, claims):
@@ -171,7 +183,14 @@ BREAKAGES = [
     ("workers.price.triggers.0.type", "cpu"), ("workers.price.triggers.0.name", None),
     ("workers.price.triggers.0.metadata.desiredReplicas", 2),
     ("workers.price.triggers.0.metadata", None), ("workers.price.triggers.0.metdata", {}),
-    ("workers.price.triggers.3.authenticationRef", {}), ("workers.price.triggers", None),
+    ("workers.price.triggers.last.authenticationRef", {}), ("workers.price.triggers", None),
+    ("workers.price.triggers.last.metadata.lagThreshold", 5),
+    ("workers.price.triggers.last.type", "prometheuss"),
+    ("remedies", {}), ("remedies.free-slots", None), ("remedies.free-slots.suspend", "no"),
+    ("remedies.free-slots.schedule", "often"), ("remedies.free-slots.schedule", None),
+    ("remedies.free-slots.args", []), ("remedies.free-slots.args", ["run", "price"]),
+    ("remedies.free-slots.more", 1), ("remedies.rebuild-cache.scales", "NFL publish"),
+    ("remedies.rebuild-cache.scales", None), ("remedies.delete-everything", {}),
     ("files", []), ("files.0.key", ""), ("files.0.text", ""), ("files.0.path", None),
     ("files", None), ("rules", []), ("rules", ["x"]), ("rules", None), ("replicaCount", 3),
 ]  # fmt: skip
@@ -179,12 +198,12 @@ BREAKAGES = [
 
 def test_a_field_that_is_wrong_is_refused(tmp_path):
     sound = values_of("prod", "nfl")
-    # A trigger for each window of the week, and one for lag.
+    # Triggers for the windows of the season, one for the states of games, and one for lag.
     triggers = sound["workers"]["price"]["triggers"]
-    assert [one["type"] for one in triggers] == ["cron", "cron", "kafka"]
+    assert [one["type"] for one in triggers[-3:]] == ["cron", "prometheus", "kafka"]
     taken = []
     for number, (path, value) in enumerate(BREAKAGES):
-        at = path.replace("triggers.3", "triggers.2")
+        at = path.replace("triggers.last", f"triggers.{len(triggers) - 1}")
         root = chart(tmp_path / str(number), "prod", changed(sound, at, value))
         if verify.lint(root, helm()) == []:
             taken.append((path, value))

@@ -100,6 +100,14 @@ def test_a_run_shows_its_books_its_games_and_its_sinks(scraped):
     assert 0.003 < sum(bad) / taken < 0.03
     assert value(found, "oddspipe_live_games") == 6
     assert value(found, "oddspipe_unpriced_games") == 0
+    phased = {
+        phase: value(found, "oddspipe_phase_games", phase=phase)
+        for phase in ("red_zone", "fourth_quarter")
+    }
+    assert max(phased.values()) <= 6
+    # 1 a game, times its factors; at most both hold for each game that is in either.
+    most = 6 + phased["red_zone"] * 1.08 + phased["fourth_quarter"] * 1.08
+    assert 6 <= value(found, "oddspipe_game_load") <= most + 0.01
     assert value(found, "oddspipe_sink_up", sink="current") == 1
     count = value(found, "oddspipe_sink_latency_seconds_count", sink="current")
     assert count == value(found, "oddspipe_sink_latency_seconds_bucket", sink="current", le="+Inf")

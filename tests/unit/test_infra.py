@@ -158,7 +158,8 @@ def test_no_scaler_asks_for_more_workers_than_have_work(fleets):
                     for one in triggers_of(member, load) if one["type"] == "cron"
                 ]  # fmt: skip
                 assert wanted
-                assert set(wanted) == {load.least}
+                assert load.idle <= min(wanted)
+                assert max(wanted) <= load.most
             else:
                 assert not load.scaled
 
@@ -309,17 +310,22 @@ def test_every_game_lies_in_a_window(fleets):
     for member in fleets["prod"].members:
         first, last = season_of(member.plan.schedule, 2026)
         zone = ZoneInfo(member.plan.schedule.zone)
-        made = member.windows()
-        for slot in list(slots(member.plan.schedule, first, last))[::17]:
-            for hours in (-0.45, 0, 2.5):
-                at = (slot.begins.astimezone(UTC) + timedelta(hours=hours)).astimezone(zone)
-                # KEDA: a window is open while its next end comes before its next start.
-                naive = at.replace(tzinfo=None)
-                assert any(
-                    croniter(one.begins, naive).get_next(datetime)
-                    > croniter(one.ends, naive).get_next(datetime)
-                    for one in made
-                ), (member.sport, slot, hours)
+        for made, found in (
+            (member.weekly_windows(), slots(member.plan.schedule, first, last)),
+            (member.windows(), member.fixtures.slots(first, last)),
+        ):
+            for slot in list(found)[::17]:
+                for hours in (-0.45, 0, 2.5):
+                    at = (slot.begins.astimezone(UTC) + timedelta(hours=hours)).astimezone(zone)
+                    assert opened(made, at.replace(tzinfo=None)), (member.sport, slot, hours)
+
+
+def opened(made, at):
+    """Return the windows that are open at a moment, as KEDA counts: the end is next to come."""
+    return [
+        one for one in made
+        if croniter(one.begins, at).get_next(datetime) > croniter(one.ends, at).get_next(datetime)
+    ]  # fmt: skip
 
 
 # Folders.
