@@ -133,9 +133,9 @@ def _silent(member: Member) -> Alert:
         {expected: f"6+0{ALWAYS}", live: f"4+0{ALWAYS}"},
         "By the schedule games are on, and no event of a live game has come.",
         "No odds for these games. It is no fault where they were put off or the league pauses.",
-        (_cli(member, "explain"),
+        (cli_of(member, "explain"),
          f"kubectl -n {member.namespace} get pods",
-         _read(member, member.topics.feed)),
+         read_of(member, member.topics.feed)),
         ("The league's own page shows no games: silence the alert until the next window.",
          "Records come, games do not: see the dead letters (`oddspipe dlq list`).",
          "Nothing comes: call the provider."),
@@ -181,8 +181,8 @@ def _unpriced(member: Member) -> Alert:
         f"A play, score or correction came and no odds message followed within {seconds} s.",
         "These games are offered at old prices until the markets go stale and are suspended.",
         (f"kubectl -n {member.namespace} logs -l app.kubernetes.io/component=price --tail=100",
-         _cli(member, "dlq list", _FAILED),
-         _cli(member, "verify")),
+         cli_of(member, "dlq list", _FAILED),
+         cli_of(member, "verify")),
         ("Dead letters PLUGIN: the model fails. Roll the model back.",
          "Nothing in the log: send the log and the output of `verify` with a bug report."),
         f"{member.plan.title}: some games are suspended.",
@@ -203,7 +203,7 @@ def _behind(member: Member) -> Alert:
         {at: f"0+{STEP_S}{ALWAYS}", live: f"3+0{ALWAYS}"},
         "Events wait in the feed's topic, or the feed has stopped in the middle of games.",
         "Odds are late by as much.",
-        (_read(member, member.topics.feed),
+        (read_of(member, member.topics.feed),
          f"kubectl -n {member.namespace} get scaledobject,pods",
          f"kubectl -n {member.namespace} top pods"),
         ("The newest record of the topic is old too: the feed has stopped; call the provider.",
@@ -234,7 +234,7 @@ def _burns(member: Member) -> Iterator[Alert]:
             f"While games are live {SLO:.1%} of the time must be less than {LATE_S} s behind.",
             "Partners' promised latency is at risk.",
             (f"kubectl -n {member.namespace} get pods",
-             _read(member, member.topics.feed),
+             read_of(member, member.topics.feed),
              f"kubectl -n {member.namespace} logs -l app.kubernetes.io/component=price --tail=100"),
             ("As for OddspipeBehind; if it comes and goes, look for what happens at those times.",),
         )  # fmt: skip
@@ -277,7 +277,7 @@ def _spool(member: Member) -> Alert:
         "What is received cannot be brought to the raw topic: the brokers are away or refuse.",
         "Odds stand still. Nothing is lost: what does not fit, the provider keeps.",
         (f"kubectl -n {member.namespace} logs -l app.kubernetes.io/component=ingest --tail=50",
-         _read(member, member.topics.feed),
+         read_of(member, member.topics.feed),
          f"kubectl -n {member.namespace} get pvc"),
         ("The log names the brokers: see their own alerts; the spool drains in order by itself.",),
         "", ("OddspipeBehind",),
@@ -296,7 +296,7 @@ def _lost(member: Member) -> Alert:
         {series: f"3+0{ALWAYS}"}, {series: f"0+0{ALWAYS}"},
         "Rows taken and held are not all among those given out, rejected, doubled or dropped.",
         "Events may be lost or counted twice. It is a bug.",
-        (_cli(member, "verify"),
+        (cli_of(member, "verify"),
          f"kubectl -n {member.namespace} get pods",
          f"kubectl -n {member.namespace} logs -l app.kubernetes.io/component=price --tail=200"),
         ("`verify` finds nothing: restart the pod, and report the bug with the metrics' values.",
@@ -321,9 +321,9 @@ def _rejects(member: Member) -> Alert:
         {bad: f"0+1{ALWAYS}", events: f"0+1000{ALWAYS}"},
         "The feed sends what the spec does not allow, or the spec is wrong.",
         "Games miss events; their odds may be off.",
-        (_cli(member, "dlq list"),
-         _cli(member, "dlq show", " 0:0"),
-         _cli(member, "dlq replay", " --dry-run")),
+        (cli_of(member, "dlq list"),
+         cli_of(member, "dlq show", " 0:0"),
+         cli_of(member, "dlq replay", " --dry-run")),
         ("One reason, all games: the provider changed the format. Mend the spec, deploy, replay.",
          "One game: ask the provider about it."),
         reads="5%",
@@ -349,7 +349,7 @@ def _anomalies(member: Member) -> Iterator[Alert]:
         {series: f"0+1{ALWAYS}"}, {series: f"4+0{ALWAYS}"},
         f"One of {', '.join(f'`{code}`' for code in codes)}, whose policy in the spec is `alert`.",
         "None by itself: prices go out. They may be off.",
-        (_cli(member, "list rules"), _cli(member, "explain"), _cli(member, "dlq list")),
+        (cli_of(member, "list rules"), cli_of(member, "explain"), cli_of(member, "dlq list")),
         ("One game: compare its prices with other books; suspend it by hand if they differ.",
          "All games: the feed or the model changed. Set the policy to `suspend` until mended."),
         reads="20",
@@ -368,7 +368,7 @@ def _model(member: Member) -> Alert:
         {series: f"0+1{ALWAYS}"}, {series: f"4+0{ALWAYS}"},
         f"`{member.plan.model.name}` raised an error, or gave no distribution.",
         "The games are suspended until the model prices them again.",
-        (_cli(member, "dlq list", _FAILED),
+        (cli_of(member, "dlq list", _FAILED),
          f"oddspipe plugin check {member.plan.model.name} --sport {member.sport}",
          _history(member)),
         ("It began with a deployment: roll back (below).",
@@ -408,7 +408,7 @@ def _sinks(member: Member) -> Iterator[Alert]:
             f"{effect} {kept}",
             (f"kubectl -n {member.namespace} logs -l app.kubernetes.io/component=publish --tail=50",
              f"kubectl -n {member.namespace} get pods -l app.kubernetes.io/component=publish",
-             _read(member, member.topics.odds)),
+             read_of(member, member.topics.odds)),
             causes,
         )  # fmt: skip
 
@@ -425,7 +425,7 @@ def _restarts(member: Member) -> Alert:
         "Commits end in an error or in no answer; each time state is taken up anew.",
         "Odds are late by the time that takes, about a second each.",
         (f"kubectl -n {member.namespace} logs -l app.kubernetes.io/component=price --tail=100",
-         _read(member, member.topics.odds),
+         read_of(member, member.topics.odds),
          f"kubectl -n {member.namespace} get pods"),
         ("The log names a broker: see its own alerts.",),
         reads="40",
@@ -444,7 +444,7 @@ def _memory(member: Member) -> Alert:
         {series: f"{int(0.95 * limit)}+0{ALWAYS}"}, {series: f"{int(0.5 * limit)}+0{ALWAYS}"},
         "A process takes more than nine tenths of what the plan's bound allows for.",
         "Beyond the limit it is killed and takes its state up anew: a pause of seconds.",
-        (_cli(member, "explain"),
+        (cli_of(member, "explain"),
          f"kubectl -n {member.namespace} top pods",
          f"kubectl -n {member.namespace} get pods"),
         ("The feed sends more than `load.peak_rate`: raise it in the spec, and render anew.",),
@@ -478,7 +478,7 @@ def _drift(member: Member) -> Alert:
         {_series(member, m.PLAN, f',deployment="{wanted}"'): f"1+0{ALWAYS}"},
         f"These rules belong to the deployment {wanted[:16]}…; a process says otherwise.",
         "Thresholds and dashboards may not fit what runs.",
-        (_cli(member, "plan", " --digest"),
+        (cli_of(member, "plan", " --digest"),
          f"kubectl -n {member.namespace} get pods -L oddspipe.io/deployment",
          "oddspipe render-infra --check"),
         ("A rollout is on its way: wait for it.",
@@ -490,7 +490,7 @@ def _drift(member: Member) -> Alert:
 _FAILED: Final = " --where \"reason = 'PLUGIN'\""
 
 
-def _cli(member: Member, command: str, more: str = "") -> str:
+def cli_of(member: Member, command: str, more: str = "") -> str:
     """Return a command of ours about the sport."""
     environment = member.plan.deployment.environment
     return f"oddspipe {command} --sport {member.sport} --env {environment}{more}"
@@ -500,7 +500,7 @@ def _history(member: Member) -> str:
     return f"kubectl -n {member.namespace} rollout history statefulset/{member.release}-price"
 
 
-def _read(member: Member, topic: str) -> str:
+def read_of(member: Member, topic: str) -> str:
     """Return the command that shows the newest record of a topic."""
     return (
         f"kafka-console-consumer.sh --bootstrap-server {member.brokers} --topic {topic} "

@@ -134,9 +134,10 @@ def linted(folder: Path) -> Iterator[Result]:
     """Yield what linters find in a rendered environment."""
     for file in sorted(folder.rglob("*.sh")):
         yield reads("shellcheck", [str(file)], f"shellcheck {file.relative_to(folder)}")
-    for sport in sorted(one for one in folder.glob("runbooks/*") if one.is_dir()):
-        commands = "\n".join(_commands(file) for file in sorted(sport.glob("*.md")))
-        title = f"shellcheck runbooks/{sport.name}"
+    pages = [one for one in folder.glob("runbooks/*") if one.is_dir()]
+    for place in sorted([*pages, folder / "runbooks", folder / "recovery"]):
+        commands = "\n".join(_commands(file) for file in sorted(place.glob("*.md")))
+        title = f"shellcheck {place.relative_to(folder)}"
         yield reads("shellcheck", ["--shell=sh", "-"], title, commands)
     shell = program("shellcheck") or ""
     for file in sorted(folder.glob("github/*.yaml")):

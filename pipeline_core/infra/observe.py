@@ -5,7 +5,8 @@ from typing import Any, Final
 
 from oddspipe.core.infra.alerts import Alert, alerts_of
 from oddspipe.core.infra.fleet import Fleet, Member
-from oddspipe.core.infra.rules import groups_of, tests_of
+from oddspipe.core.infra.recovery import NOTICE_MIN
+from oddspipe.core.infra.rules import NOTICE, groups_of, tests_of
 from oddspipe.core.infra.text import as_json, head, with_head
 from oddspipe.core.infra.tree import Artefact
 from oddspipe.core.render.templates import rendered
@@ -73,6 +74,9 @@ def alertmanager_of(fleet: Fleet) -> dict[str, Any]:
             if alert.hides
         ]
     platform = fleet.owners["platform"]
+    recovery = f"{platform['team']}-recovery"
+    tells = [{"matchers": ['recovery="true"'], "receiver": recovery, "continue": True}]
+    pagers[recovery] = platform["contact"]
     pagers[platform["pager"]] = None
     pagers[platform["team"]] = platform["contact"]
     routes.append({"matchers": ['sport=""', 'severity="ticket"'], "receiver": platform["team"]})
@@ -89,11 +93,52 @@ def alertmanager_of(fleet: Fleet) -> dict[str, Any]:
             "group_wait": "10s",
             "group_interval": "1m",
             "repeat_interval": "4h",
-            "routes": routes,
+            "routes": [*_notices(fleet), *tells, *routes],
         },
         "inhibit_rules": inhibit,
-        "receivers": [_receiver(name, contact) for name, contact in sorted(pagers.items())],
+        "receivers": [
+            *(_receiver(name, contact) for name, contact in sorted(pagers.items())),
+            *(_partner(name, one) for name, one in _told(fleet).items()),
+        ],
     }
+
+
+def _told(fleet: Fleet) -> dict[str, Any]:
+    """Return the partners that have said where to write to."""
+    return {name: one for name, one in sorted(fleet.partners.items()) if one.get("contact")}
+
+
+def _notices(fleet: Fleet) -> list[dict[str, Any]]:
+    """Return the routes to partners: once, after a while, of the sports that they take."""
+    return [
+        {
+            "matchers": [f'sport="{member.sport}"', f'notice="{NOTICE}"'],
+            "receiver": f"partner-{name}",
+            "continue": True,
+            "group_by": ["sport"],
+            "group_wait": f"{NOTICE_MIN}m",
+            "group_interval": f"{NOTICE_MIN}m",
+            "repeat_interval": "12h",
+        }
+        for name, one in _told(fleet).items()
+        for member in fleet.members
+        if member.sport in one["sports"]
+    ]
+
+
+def _partner(name: str, partner: dict[str, Any]) -> dict[str, Any]:
+    """Return what writes to a partner: what is theirs to know, and nothing of our machines."""
+    said = "{{ range .Alerts }}{{ .Annotations.partners }}\n{{ end }}"
+    state = '{{ if eq .Status "firing" }}a fault{{ else }}over{{ end }}'
+    subject = f"Odds of {{{{ .CommonLabels.sport }}}}: {state}"
+    mail = {
+        "to": partner["contact"],
+        "send_resolved": True,
+        "headers": {"Subject": subject},
+        "html": "",
+        "text": said,
+    }
+    return {"name": f"partner-{name}", "email_configs": [mail]}
 
 
 def _receiver(name: str, contact: str | None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any, Final
 from oddspipe.core.infra.alerts import ALWAYS, STEP_S, Alert
 from oddspipe.core.infra.fleet import BOARDS_A_GAME, Fleet
 from oddspipe.core.infra.helm import MONITORING, PROMETHEUS_RELEASE
+from oddspipe.core.infra.recovery import RTO_S
 from oddspipe.core.infra.rules import cases_of
 from oddspipe.core.infra.text import head, with_head
 from oddspipe.core.infra.tree import Artefact
@@ -65,7 +66,11 @@ def rule_of(fleet: Fleet, alert: Alert) -> dict[str, Any]:
         "alert": alert.name,
         "expr": alert.expr,
         "for": alert.lasts,
-        "labels": {"severity": alert.severity, "team": fleet.owners["platform"]["team"]},
+        "labels": {
+            "severity": alert.severity,
+            "team": fleet.owners["platform"]["team"],
+            **({"recovery": "true"} if alert.name in RECOVERY else {}),
+        },
         "annotations": {
             "summary": alert.summary,
             "description": alert.description,
@@ -81,7 +86,7 @@ def _cases(fleet: Fleet, alert: Alert) -> Iterator[dict[str, Any]]:
 
 def alerts_of_platform(fleet: Fleet) -> list[Alert]:
     """Return the alerts, in the order in which a person should see to them."""
-    return [*_brokers(fleet), *_caches(), *_stores(), *_jobs(), *_cluster(fleet)]
+    return [*_brokers(fleet), *_caches(), *_stores(), *_jobs(), *_recovery(), *_cluster(fleet)]
 
 
 def _either(words: list[str]) -> str:
@@ -217,6 +222,12 @@ AGES: Final = {
     "backup-more": ("OddspipeBackupOld", 9, "the last backup is old", "page"),
     "export": ("OddspipeArchiveOld", 50, "a day of odds is not in the archive", "ticket"),
     "drill": ("OddspipeDrillOld", 40 * 24, "no backup was restored for long", "ticket"),
+    "recovery-drill": (
+        "OddspipeRecoveryDrillOld",
+        100 * 24,
+        "the quarterly drill was not done",
+        "ticket",
+    ),
 }
 """Hours after which a job of ClickHouse should have succeeded again: twice its interval, or so."""
 
@@ -238,10 +249,40 @@ def _jobs() -> Iterator[Alert]:
             (f"systemctl status oddspipe-{task}.timer oddspipe-{task}.service",
              f"journalctl -u oddspipe-{task}.service -n 50 --no-pager",
              f"systemctl start oddspipe-{task}.service"),
+            _DRILL if task == "recovery-drill" else
             ("`differ` or `other rows`: do not trust the copy; make another and compare again.",
              "`no backup`: start oddspipe-backup-full.service.",
              "Access is denied: see the role of the machine, and `backups.xml`."),
         )  # fmt: skip
+
+
+_DRILL: Final = ("recovery/drill.md says what is done; its last command records that it was.",)
+RECOVERY: Final = frozenset(
+    {"OddspipeCopiesMissing", "OddspipeBackupOld", "OddspipeDrillOld", "OddspipeRecoveryDrillOld",
+     "OddspipeRecoverySlow", "OddspipeMirrorBehind"}
+)  # fmt: skip
+"""Alerts that say how well prepared we are for a loss: who leads a recovery is told of them."""
+
+
+def _recovery() -> Iterator[Alert]:
+    """Yield the alert on a drill that took too long."""
+    series = 'oddspipe_job_duration_seconds{task="recovery-drill"}'
+    yield Alert(
+        "OddspipeRecoverySlow",
+        f"max by (task) ({series}) > {RTO_S}",
+        "0s", "ticket",
+        "the last drill took longer than odds may be away",
+        f"In the last drill odds were away for {{{{ $value }}}} s; {RTO_S} s are allowed.",
+        {series: f"{2 * RTO_S}+0{ALWAYS}"}, {series: f"{RTO_S // 2}+0{ALWAYS}"},
+        "A sport that was taken away was not there again in time.",
+        "Nothing yet: it would take as long when it is no drill.",
+        ("kubectl get events -A --sort-by=.lastTimestamp | tail -40",
+         "kubectl -n argocd get applications",
+         "kubectl get nodes -L oddspipe.io/sport"),
+        ("Nodes came late: raise `infra.idle`, so that some are there; drill again.",
+         "Images came late: keep them in a registry of the region; drill again."),
+        reads=f"{2 * RTO_S}",
+    )  # fmt: skip
 
 
 def _cluster(fleet: Fleet) -> Iterator[Alert]:

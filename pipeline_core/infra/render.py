@@ -14,6 +14,7 @@ from oddspipe.core.infra.kafka import kafka_of
 from oddspipe.core.infra.observe import observe_of
 from oddspipe.core.infra.platform_alerts import platform_alerts_of
 from oddspipe.core.infra.questions import questions_of
+from oddspipe.core.infra.recovery import recovery_of
 from oddspipe.core.infra.remedies import holds_of
 from oddspipe.core.infra.store_jobs import store_jobs_of
 from oddspipe.core.infra.terraform import terraform_of
@@ -30,6 +31,7 @@ EMITTERS = (
     clickhouse_of,
     observe_of,
     platform_alerts_of,
+    recovery_of,
     store_jobs_of,
     questions_of,
     deploy_of,

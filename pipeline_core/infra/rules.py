@@ -2,10 +2,13 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from oddspipe.core.infra.alerts import LATE_S, STEP_S, Alert, alerts_of, behind_s, games_live
 from oddspipe.core.infra.fleet import Member
+
+NOTICE: Final = "partners"
+"""Label of alerts that partners are told of."""
 
 
 def groups_of(member: Member) -> list[dict[str, Any]]:
@@ -31,17 +34,23 @@ def tests_of(member: Member, rules: str) -> dict[str, Any]:
 
 def _rule(member: Member, alert: Alert) -> dict[str, Any]:
     owner = member.plan.owner
+    told = alert.partners and alert.severity == "page"
     return {
         "alert": alert.name,
         "expr": alert.expr,
         "for": alert.lasts,
-        "labels": {"severity": alert.severity, "team": owner.team, "sport": member.sport},
+        "labels": {
+            "severity": alert.severity, "team": owner.team, "sport": member.sport,
+            **({"notice": NOTICE} if told else {}),
+        },
         "annotations": {
             "summary": alert.summary,
             "description": alert.description,
             "runbook_url": f"runbooks/{member.sport}/{alert.name}.md",
+            # What they get, and nothing of the rest.
+            **({"partners": alert.partners} if told else {}),
         },
-    }
+    }  # fmt: skip
 
 
 def cases_of(

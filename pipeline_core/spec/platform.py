@@ -86,6 +86,15 @@ class MachinesSpec(Part):
     """Servers of ClickHouse; they need disks of their own."""
 
 
+class RegionSpec(Part):
+    """Another region, where partners read on when this one is lost."""
+
+    region: Endpoint
+    """Cloud region."""
+    brokers: Endpoint = Field(examples=["kafka-west-0:9096"])
+    """Bootstrap servers of its cluster."""
+
+
 class InfraSpec(Part):
     """What the infrastructure of an environment is sized by; `oddspipe render-infra` writes it."""
 
@@ -111,6 +120,8 @@ class InfraSpec(Part):
     """Where Argo CD finds what is rendered."""
     revision: Text = "main"
     """Branch, tag or commit of it."""
+    regions: dict[Name, RegionSpec] = Field(default_factory=dict)
+    """Other regions that topics are mirrored to, by the alias that MirrorMaker knows them by."""
 
 
 class EnvironmentSpec(Part):
@@ -169,6 +180,8 @@ class PartnerSpec(Part):
     """Most messages a second."""
     sla: SlaSpec
     """What they are promised."""
+    contact: Text | None = None
+    """Where to write to when something that they see is broken; nobody is told without one."""
     topic: Text | None = None
     """Topic of theirs; the shared one when left out."""
     failover_topic: Text | None = None

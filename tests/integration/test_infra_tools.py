@@ -266,10 +266,14 @@ def test_alerts_reach_who_owns_the_sport(environment):
         ("other", "page", "platform-primary"),
         ("", "ticket", "odds-platform"),
         ("", "page", "platform-primary"),
+        ("nfl", "page notice=partners", "partner-acme,partner-bluebook,nfl-primary"),
+        ("nba", "page notice=partners", "partner-acme,nba-primary"),
+        ("", "ticket recovery=true", "odds-platform-recovery,odds-platform"),
     ):
+        labels = f"sport={sport} severity={severity}".split()
         code, words = told(
             amtool, "config", "routes", "test", f"--config.file={file}",
-            f"--verify.receivers={wanted}", f"sport={sport}", f"severity={severity}",
+            f"--verify.receivers={wanted}", *labels,
         )  # fmt: skip
         assert code == 0, words
 
