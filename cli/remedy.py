@@ -74,7 +74,7 @@ def rebuild_cache(  # noqa: PLR0913 - one parameter an option
 
     from oddspipe.cli import console  # noqa: PLC0415 - as above
     from oddspipe.core.adapters.kafka.access import cluster_of  # noqa: PLC0415 - as above
-    from oddspipe.core.assemble_kafka import group_of, topics_of  # noqa: PLC0415 - as above
+    from oddspipe.core.assemble_stages import group_of, topics_of  # noqa: PLC0415 - as above
     from oddspipe.core.clock import SystemClock  # noqa: PLC0415 - as above
     from oddspipe.core.remedies.cache import Publisher, rebuild  # noqa: PLC0415 - as above
     from oddspipe.core.remedies.cluster import own_cluster  # noqa: PLC0415 - as above

@@ -139,7 +139,7 @@ def _windows(member: "Member", *, weekly: bool) -> "list[Window]":
 
 
 def _document(member: "Member", shown: _Shown, *, weekly: bool) -> dict[str, Any]:
-    load = member.price()
+    load = member.worker()
     return {
         "sport": member.plan.sport,
         "zone": member.plan.schedule.zone,
@@ -167,7 +167,7 @@ def _document(member: "Member", shown: _Shown, *, weekly: bool) -> dict[str, Any
 def _show(member: "Member", shown: _Shown, none: str, *, weekly: bool) -> None:
     from oddspipe.cli import console  # noqa: PLC0415 - `--help` draws its own
 
-    times, load = member.plan.schedule, member.price()
+    times, load = member.plan.schedule, member.worker()
     parts: list[Any] = []
     if shown.games:
         heads = [(word, "l") for word in ("day", "kickoff", "game", "venue", "there")]

@@ -433,7 +433,7 @@ def _restarts(member: Member) -> Alert:
 
 
 def _memory(member: Member) -> Alert:
-    limit = member.price().memory_bytes
+    limit = member.worker().memory_bytes
     series = _series(member, m.MEMORY, ',pod="p"')
     return Alert(
         "OddspipeMemory",

@@ -3,7 +3,12 @@
 from collections.abc import Iterator
 from typing import Final
 
-from oddspipe.core.adapters.clickhouse.ddl import history_statements, statements, table
+from oddspipe.core.adapters.clickhouse.ddl import (
+    event_statements,
+    history_statements,
+    statements,
+    table,
+)
 from oddspipe.core.infra.fleet import DAY_US, Fleet, Member
 from oddspipe.core.infra.text import head
 from oddspipe.core.infra.tree import Artefact
@@ -29,15 +34,19 @@ def _headed(source: str, made: list[str]) -> str:
 def sport_statements(member: Member) -> list[str]:
     """Return the statements that make a sport's tables; publishers fill the history of odds.
 
-    The events' own tables are for a run in one process; nothing fills them over Kafka.
+    The events' own tables are filled where stages are apart; else they are for a run in one
+    process.
     """
     keep = next(
         (sink.options.get("keep") for sink in member.plan.sinks if sink.kind == "clickhouse"), None
     )
     days = int(keep or KEPT_DAYS * DAY_US) // DAY_US
-    history = history_statements(member.sport, keep_days=days)
-    remembers = {one.partition("(")[0]: one for one in history}
-    made = statements(member.sport, member.plan.layout, keep_days=days)
+    layout = member.plan.layout
+    filled = history_statements(member.sport, keep_days=days)
+    if member.plan.apart:
+        filled += event_statements(member.sport, layout, keep_days=days)
+    remembers = {one.partition("(")[0]: one for one in filled}
+    made = statements(member.sport, layout, keep_days=days)
     return [
         f"CREATE DATABASE IF NOT EXISTS {DATABASE}",
         f"USE {DATABASE}",
@@ -59,8 +68,11 @@ def access_statements(fleet: Fleet) -> list[str]:
     # What publishers are: they add to the history, and see whether it remembers tokens.
     made.append("CREATE ROLE IF NOT EXISTS oddspipe_writer")
     for member in fleet.members:
-        history = f"{DATABASE}.{table(member.sport, 'odds_history')}"
-        made.append(f"GRANT INSERT, SHOW TABLES ON {history} TO oddspipe_writer")
+        filled = ("odds_history", *(("events", "tracking_by_second") if member.plan.apart else ()))
+        made += [
+            f"GRANT INSERT, SHOW TABLES ON {DATABASE}.{name} TO oddspipe_writer"
+            for name in (table(member.sport, what) for what in filled)
+        ]
     made.append(
         "CREATE SETTINGS PROFILE IF NOT EXISTS oddspipe_readers SETTINGS readonly = 2, "
         "max_memory_usage = 8000000000 MAX 16000000000, max_execution_time = 60 MAX 300, "

@@ -6,7 +6,8 @@ from datetime import date
 from typing import Any, Final
 
 from oddspipe.core.infra.calendar import SeasonGames, days_of, season_games
-from oddspipe.core.infra.fleet import BOARD_BYTES, BOARDS_A_GAME, Fleet, Member
+from oddspipe.core.infra.fleet import BOARD_BYTES, BOARDS_A_GAME, WORKS, Fleet, Member
+from oddspipe.core.names import Stage
 from oddspipe.core.plan.season import season_of
 from oddspipe.core.schedules.season_file import SeasonFile
 
@@ -171,7 +172,7 @@ def _lines(
     hours = MONTH_DAYS * 24
     cores = memory = disk = 0.0
     for load in member.workloads():
-        on = member.workers_on() if load.stage == "price" else load.least
+        on = member.workers_on(Stage(load.stage)) if load.stage in WORKS else load.least
         pods = on * live_hours + load.idle * (hours - live_hours)
         cores += pods * load.cores
         memory += pods * load.memory_bytes / GIB

@@ -7,10 +7,11 @@ from typing import Any, Final
 
 from oddspipe.core.adapters.kafka.records import Topics, ingest_topic, topic_configs
 from oddspipe.core.adapters.secrets import parts_of
-from oddspipe.core.assemble_stages import group_of, topics_of
+from oddspipe.core.assemble_stages import group_of, stage_group, topics_of
 from oddspipe.core.explain.memory import event_bytes, memory_of
 from oddspipe.core.infra.dates import dated_windows
 from oddspipe.core.infra.windows import Window, windows
+from oddspipe.core.names import Stage
 from oddspipe.core.plan.model import Plan
 from oddspipe.core.plan.season import season_of
 from oddspipe.core.schedules.fixtures import Fixtures
@@ -27,6 +28,10 @@ SERVICE_MEMORY: Final = 256 << 20
 SPARE: Final = 1.25
 """Memory above the bound that the plan computes."""
 STEP_BYTES: Final = 128 << 20
+WORKS: Final = (Stage.NORMALISE, Stage.PRICE)
+"""Stages whose workers are slots of a group."""
+TAIL_BYTES: Final = 12
+"""What stands behind a normalised event, once it is compressed."""
 BOARD_BYTES: Final = 6_000
 """One odds message of ten markets in two formats, before compression."""
 BOARDS_A_GAME: Final = 2
@@ -42,7 +47,7 @@ class Topic:
 
     Attributes:
         configs: Settings of the topic as the brokers name them.
-        writer: Who may write it: provider, ingest, price or operator.
+        writer: Who may write it: provider, ingest, normalise, price or operator.
         meaning: One sentence.
         bytes_a_day: What comes at the peak rate for the length of the windows of a day.
     """
@@ -199,66 +204,81 @@ class Member:
             days += (last - first).days + 1
         return total / days * 7
 
-    def wanted(self, games: int) -> int:
+    def wanted(self, games: int, stage: Stage = Stage.PRICE) -> int:
         """Return the workers for so many games at once, 0 for as many as are planned for.
 
         A game alone, as in play-offs, has two where `least` is two: the second stands by.
         """
-        load = self.price()
+        load = self.worker(stage)
         if not games:
             return load.least
         share = min(games / self.plan.load.games_at_once, 1)
-        return min(max(self.infra.least, math.ceil(self.carried(share))), load.most)
+        return min(max(self.infra.least, math.ceil(self.carried(share, stage))), load.most)
 
     def factor(self) -> float:
         """Return how many times its usual rate a game sends when all its phases hold at once."""
         return math.prod(max(one.multiplier, 1.0) for one in self.plan.load.phases)
 
-    def games_a_worker(self) -> float:
+    def games_a_worker(self, stage: Stage = Stage.PRICE) -> float:
         """Return how many games at their usual rate one worker carries, rounded down."""
-        usual = self.carried() / self.plan.load.games_at_once / self.factor()
+        usual = self.carried(stage=stage) / self.plan.load.games_at_once / self.factor()
         return max(math.floor(10 / usual) / 10, 0.1)
 
-    def workers_on(self) -> float:
+    def workers_on(self, stage: Stage) -> float:
         """Return how many workers there are while windows are open, on average."""
         found = self.windows()
         total = sum(one.minutes * one.days for one in found)
-        return sum(self.wanted(one.games) * one.minutes * one.days for one in found) / total
+        return sum(self.wanted(one.games, stage) * one.minutes * one.days for one in found) / total
 
-    def carried(self, share: float = 1.0) -> float:
-        """Return how many workers a share of the peak keeps busy."""
-        rate = EVENT_RATE if self.plan.feed.format == "event" else JSON_RATE
+    def carried(self, share: float = 1.0, stage: Stage = Stage.PRICE) -> float:
+        """Return how many workers of a stage a share of the peak keeps busy."""
+        maps = stage is self.first and self.plan.feed.format != "event"
+        rate = JSON_RATE if maps else EVENT_RATE
         return self.peak_rate * share / rate
 
     def caches(self) -> list[str]:
         """Return the sinks that keep current odds in a cache, fed from the odds topic."""
         return [sink.name for sink in self.plan.published if sink.kind == "redis"]
 
+    @property
+    def first(self) -> Stage:
+        """Return the stage that reads the feed's topic."""
+        return Stage.NORMALISE if self.plan.apart else Stage.PRICE
+
+    def reads(self, stage: Stage) -> tuple[str, str]:
+        """Return the group of a stage's workers, and the topic that they read."""
+        if not self.plan.apart:
+            return self.group, self.topics.feed
+        topic = self.topics.feed if stage is self.first else self.topics.normalised
+        return stage_group(self.group, stage), topic
+
     def workloads(self) -> list[Workload]:
         """Return its components."""
-        made = [self.price()]
+        made = [self.worker(stage) for stage in dict.fromkeys((self.first, Stage.PRICE))]
         if self.is_live:
             spill = int(self.plan.feed.options.get("spill") or 0)
             # The provider takes back what its place is not told: one at a time, on a disk.
             made.insert(0, Workload("ingest", 1, 1, 1, OTHER_CORES, SERVICE_MEMORY, 2 * spill))
         if self.plan.published:
-            made.append(Workload("publish", 1, 1, 1, OTHER_CORES, SERVICE_MEMORY))
+            # Events are read as well where they go to ClickHouse: every one of the peak.
+            times = 2 if self.plan.apart else 1
+            made.append(Workload("publish", 1, 1, 1, times * OTHER_CORES, times * SERVICE_MEMORY))
         return made
 
-    def price(self) -> Workload:
-        """Return its workers, which price games."""
-        wanted = math.ceil(self.carried())
+    def worker(self, stage: Stage = Stage.PRICE) -> Workload:
+        """Return its workers of a stage: those that price games, or those that normalise."""
+        wanted = math.ceil(self.carried(stage=stage))
         # A worker without a game has nothing to do: a game is on one partition.
         useful = min(self.plan.feed.partitions, self.plan.load.games_at_once)
         least = min(max(self.infra.least, wanted), useful)
         most = min(2 * least, useful)
         total = sum(line.bytes for line in memory_of(self.plan)) * SPARE
         memory = math.ceil(total / STEP_BYTES) * STEP_BYTES
-        return Workload("price", least, most, min(self.infra.idle, least), PRICE_CORES, memory)
+        return Workload(str(stage), least, most, min(self.infra.idle, least), PRICE_CORES, memory)
 
     def topic_list(self) -> list[Topic]:
         """Return its topics, with the settings that the running pipeline gives them."""
-        configs, names = topic_configs(self.topics), self.topics
+        configs, names = topic_configs(self.topics, apart=self.plan.apart), self.topics
         common = {"min.insync.replicas": str(max(self.replication - 1, 1))}
         size = event_bytes(self.plan.layout) // 4 if self.plan.feed.format == "event" else 250
         # What is kept for days is sized by a week of the spec, whatever this season's is like.
@@ -277,9 +297,19 @@ class Member:
             self._topic(names.dead_letters, common | dict(configs[names.dead_letters])
                         | {"retention.ms": str(int(dead or 14 * DAY_US) // 1000)},
                         "price", "What was turned away, with its bytes and reason.", fed // 100),
-            self._topic(names.snapshots, common | dict(configs[names.snapshots]),
-                        "price", "State of each partition; never edit it.", 0),
         ]  # fmt: skip
+        if self.plan.apart:
+            made.insert(
+                1,
+                self._topic(names.normalised, common | dict(configs[names.normalised]) | kept,
+                            "normalise", "Every sound event, once and in the order of its game.",
+                            int(self.plan.load.peak_rate * (size + TAIL_BYTES) * on_s)),
+            )  # fmt: skip
+        for stage in dict.fromkeys((self.first, Stage.PRICE)):
+            own = {Stage.NORMALISE: names.of_normalise(), Stage.PRICE: names.of_price()}[stage]
+            name = own.snapshots if self.plan.apart else names.snapshots
+            made.append(self._topic(name, common | dict(configs[name]), str(stage),
+                                    "State of each partition; never edit it.", 0))  # fmt: skip
         if self.is_live:
             made.append(
                 Topic(ingest_topic(self.sport), 1, self.replication,

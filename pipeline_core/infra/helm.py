@@ -5,11 +5,12 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from oddspipe.core.errors import UsageError
-from oddspipe.core.infra.fleet import SESSION_S, Fleet, Member, Workload
+from oddspipe.core.infra.fleet import SESSION_S, WORKS, Fleet, Member, Workload
 from oddspipe.core.infra.remedies import remedies_of
 from oddspipe.core.infra.rules import groups_of
 from oddspipe.core.infra.text import as_json, head, packaged, with_head
 from oddspipe.core.infra.tree import Artefact
+from oddspipe.core.names import Stage
 from oddspipe.core.telemetry.catalogue import GAME_LOAD, PORT
 
 CHART: Final = "helm/oddspipe"
@@ -67,7 +68,7 @@ def _worker(fleet: Fleet, member: Member, load: Workload) -> dict[str, Any]:
         "--env", fleet.environment, "--stage", load.stage, "--listen", f"0.0.0.0:{PORT}",
         "--no-live",
     ]  # fmt: skip
-    if load.stage == "price":
+    if load.stage in WORKS:
         args += ["--slot", "$(SLOT)"]
     made = {
         "least": load.least,
@@ -92,6 +93,8 @@ def triggers_of(member: Member, load: Workload) -> list[dict[str, Any]]:
 
     KEDA takes the largest; all metadata are text, as it wants them.
     """
+    stage = Stage(load.stage)
+    group, topic = member.reads(stage)
     crons = [
         {
             "type": "cron",
@@ -100,7 +103,7 @@ def triggers_of(member: Member, load: Workload) -> list[dict[str, Any]]:
                 "timezone": member.plan.schedule.zone,
                 "start": one.begins,
                 "end": one.ends,
-                "desiredReplicas": str(member.wanted(one.games)),
+                "desiredReplicas": str(member.wanted(one.games, stage)),
             },
         }
         for number, one in enumerate(member.windows(), 1)
@@ -111,8 +114,8 @@ def triggers_of(member: Member, load: Workload) -> list[dict[str, Any]]:
         "name": "lag",
         "metadata": {
             "bootstrapServers": member.brokers,
-            "consumerGroup": member.group,
-            "topic": member.topics.feed,
+            "consumerGroup": group,
+            "topic": topic,
             # Half of what the alert allows, shared by the workers that are there.
             "lagThreshold": str(lag),
             "offsetResetPolicy": "earliest",
@@ -128,7 +131,7 @@ def triggers_of(member: Member, load: Workload) -> list[dict[str, Any]]:
         "metadata": {
             "serverAddress": PROMETHEUS,
             "query": f'sum({GAME_LOAD.name}{{sport="{member.sport}"}})',
-            "threshold": f"{member.games_a_worker():g}",
+            "threshold": f"{member.games_a_worker(stage):g}",
             # Nothing is scraped yet: the other triggers decide.
             "ignoreNullValues": "true",
         },
@@ -305,7 +308,7 @@ _SCHEMA: Final = {
             },
             "workers": {
                 "type": "object",
-                "properties": dict.fromkeys(("ingest", "price", "publish"), _WORKER),
+                "properties": dict.fromkeys(("ingest", *map(str, WORKS), "publish"), _WORKER),
                 "required": ["price"],
                 "additionalProperties": False,
             },

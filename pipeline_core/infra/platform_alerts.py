@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Final
 
 from oddspipe.core.infra.alerts import ALWAYS, STEP_S, Alert
@@ -116,28 +117,54 @@ def _brokers(fleet: Fleet) -> Iterator[Alert]:
         ("A broker is not listed: it is down; the provider's console says whether it comes back.",
          "A disk is full: raise `volume_gib` of the component kafka."),
     )  # fmt: skip
-    histories = [
-        (f"{member.group}.{sink.name}", member.topics.odds)
+    stores = [
+        (member, sink)
         for member in fleet.members
         for sink in member.plan.published
         if sink.kind == "clickhouse"
     ]
-    if not histories:
+    if not stores:
         return
-    groups, (group, topic) = _either([name for name, _ in histories]), histories[0]
     at_once = max(member.plan.load.games_at_once for member in fleet.members)
-    allowed = at_once * BOARDS_A_GAME * BEHIND_S
+    odds = _Read(
+        "odds", "the odds topic",
+        [(f"{member.group}.{sink.name}", member.topics.odds) for member, sink in stores],
+        at_once * BOARDS_A_GAME * BEHIND_S,
+    )  # fmt: skip
+    yield _late("OddspipeHistoryBehind", servers, odds)
+    apart = [(member, sink) for member, sink in stores if member.plan.apart]
+    if apart:
+        peak = max(member.plan.load.peak_rate for member, _ in apart)
+        groups = [(f"{m.group}.{sink.name}_events", m.topics.normalised) for m, sink in apart]
+        events = _Read("events", "the normalised topic", groups, peak * BEHIND_S)
+        yield _late("OddspipeEventsBehind", servers, events)
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What ClickHouse is fed with: groups and their topics, and how far they may be behind."""
+
+    what: str
+    topic: str
+    groups: list[tuple[str, str]]
+    allowed: int
+
+
+def _late(name: str, servers: str, read: _Read) -> Alert:
+    """Return the alert on what writes to ClickHouse."""
+    what, allowed = read.what, read.allowed
+    groups, (group, topic) = _either([one for one, _ in read.groups]), read.groups[0]
     lag = f'kafka_consumergroup_lag{{consumergroup="{group}",topic="{topic}",partition="0"}}'
-    yield Alert(
-        "OddspipeHistoryBehind",
+    return Alert(
+        name,
         f'sum by (consumergroup) (kafka_consumergroup_lag{{consumergroup=~"{groups}"}} > 0) '
         f"> {allowed}",
         "10m", "ticket",
-        "ClickHouse does not follow the odds topic",
+        f"ClickHouse does not follow {read.topic}",
         "{{ $labels.consumergroup }} is behind by more than is made in five minutes.",
         {lag: f"{2 * allowed}+0{ALWAYS}"}, {lag: f"{allowed // 2}+0{ALWAYS}"},
-        "What writes the history has stopped, or is slower than odds are made.",
-        "Analysts see old odds. Nothing is lost while the topic keeps them.",
+        f"What writes {what} has stopped, or is slower than they are made.",
+        f"Analysts see old {what}. Nothing is lost while the topic keeps them.",
         ((f"kafka-consumer-groups.sh --bootstrap-server {servers} "
          f"--command-config client.properties --describe --group {group}"),
          "kubectl get pods -A -l app.kubernetes.io/component=publish",

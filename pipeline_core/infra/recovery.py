@@ -93,7 +93,7 @@ def _day_of_games(fleet: Fleet, member: Member) -> dict[str, Any]:
         "fleet": fleet,
         "member": member,
         "plan": member.plan,
-        "load": member.price(),
+        "load": member.worker(),
         "alerts": alerts_of(member),
         "takers": takers_of(fleet, member),
         "wanted_least": min(wanted),

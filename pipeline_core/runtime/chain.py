@@ -164,6 +164,10 @@ class NormaliseChain:
         """Return the books of the stages, in order."""
         return self._normalise.account, self._order.account
 
+    def live_states(self) -> Mapping[str, NDArray[np.float64]]:
+        """Return nothing: games have a state where they are priced."""
+        return {}
+
     def snapshot(self) -> dict[str, Frozen]:
         """Return the state of every stage, by its name."""
         return {
@@ -220,6 +224,10 @@ class PriceChain:
     def accuracy(self) -> Accuracy:
         """Return how good the published chances of finished games were."""
         return self._price.accuracy
+
+    def live_states(self) -> Mapping[str, NDArray[np.float64]]:
+        """Return state and derived columns of the games under way, a row a game."""
+        return self._price.live_states()
 
     def snapshot(self) -> dict[str, Frozen]:
         """Return the state of every stage, by its name."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from oddspipe.core.adapters.live.source import LiveSource
 from oddspipe.core.assemble import Run
 from oddspipe.core.clock import Clock
+from oddspipe.core.names import Stage
 from oddspipe.core.ports.source import Source
 from oddspipe.core.runtime.meter import Histogram
 from oddspipe.core.runtime.pulse import Pulse
@@ -138,7 +139,8 @@ def of_kafka(run: "KafkaRun", clock: Clock) -> Reading:
         run.counted.boards,
         runner.snapshots,
         {partition: one.chain.accounts for partition, one in owned.items()},
-        [one.pulse for one in owned.values()],
+        # Games wait for odds where they are priced, not where they are normalised.
+        [one.pulse for one in owned.values()] if run.stage is not Stage.NORMALISE else [],
         {partition: one.committed for partition, one in owned.items()},
         sinks,
         accuracy=all_of([one.chain.accuracy for one in owned.values()]),

@@ -118,7 +118,7 @@ def test_every_game_has_workers_from_half_an_hour_before_to_its_end(given_starts
 def test_a_window_has_the_workers_for_its_games_and_one_that_stands_by():
     (fleet,) = fleets_of(["prod"], platform=ROOT / "platform.yaml", only=["nfl"], environ={})
     (member,) = fleet.members
-    load = member.price()
+    load = member.worker()
     assert member.wanted(0) == load.least
     assert member.wanted(1) == 2  # one game, as in play-offs: its worker and another
     assert load.idle < member.wanted(1)

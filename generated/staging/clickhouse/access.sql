@@ -63,9 +63,21 @@ CREATE ROLE IF NOT EXISTS oddspipe_writer;
 
 GRANT INSERT, SHOW TABLES ON oddspipe.mlb_odds_history TO oddspipe_writer;
 
+GRANT INSERT, SHOW TABLES ON oddspipe.mlb_events TO oddspipe_writer;
+
+GRANT INSERT, SHOW TABLES ON oddspipe.mlb_tracking_by_second TO oddspipe_writer;
+
 GRANT INSERT, SHOW TABLES ON oddspipe.nba_odds_history TO oddspipe_writer;
 
+GRANT INSERT, SHOW TABLES ON oddspipe.nba_events TO oddspipe_writer;
+
+GRANT INSERT, SHOW TABLES ON oddspipe.nba_tracking_by_second TO oddspipe_writer;
+
 GRANT INSERT, SHOW TABLES ON oddspipe.nfl_odds_history TO oddspipe_writer;
+
+GRANT INSERT, SHOW TABLES ON oddspipe.nfl_events TO oddspipe_writer;
+
+GRANT INSERT, SHOW TABLES ON oddspipe.nfl_tracking_by_second TO oddspipe_writer;
 
 CREATE SETTINGS PROFILE IF NOT EXISTS oddspipe_readers SETTINGS readonly = 2, max_memory_usage = 8000000000 MAX 16000000000, max_execution_time = 60 MAX 300, max_rows_to_read = 1000000000 MAX 5000000000 TO oddspipe_analyst, oddspipe_quant;
 

@@ -40,20 +40,19 @@ CREATE TABLE IF NOT EXISTS mlb_events (
 ) ENGINE = MergeTree
 ORDER BY (game_id, number)
 TTL toDateTime(event_time) + INTERVAL 90 DAY
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;
 
 CREATE TABLE IF NOT EXISTS mlb_tracking_by_second (
-    `number` UInt64,
     `game_id` LowCardinality(String),
     `second` DateTime('UTC'),
-    `count` UInt64,
-    `total` Float64,
-    `low` Float64,
-    `high` Float64
-) ENGINE = MergeTree
+    `count` SimpleAggregateFunction(sum, UInt64),
+    `total` SimpleAggregateFunction(sum, Float64),
+    `low` SimpleAggregateFunction(min, Nullable(Float64)),
+    `high` SimpleAggregateFunction(max, Nullable(Float64))
+) ENGINE = AggregatingMergeTree
 ORDER BY (game_id, second)
 TTL toDateTime(second) + INTERVAL 90 DAY
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;
 
 CREATE TABLE IF NOT EXISTS mlb_odds_history (
     `number` UInt64,
