@@ -1,7 +1,7 @@
 """Price: fold events into states, cut prices where they are due, make boards and guard them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import msgspec
@@ -11,23 +11,21 @@ from numpy.typing import NDArray
 from oddspipe.core.batch.batch import Batch
 from oddspipe.core.batch.layout import INGEST_TIME, Layout
 from oddspipe.core.batch.rejects import Reason, Rejects
-from oddspipe.core.names import Kind, Market, Policy, Side
+from oddspipe.core.names import Kind, Market, Side
 from oddspipe.core.parts import DerivedColumn, KindPlan, OddsPlan, Rule, StateColumn
 from oddspipe.core.ports.output import Odds, Rollups
 from oddspipe.core.stages.accuracy import Accuracy, Scorer
-from oddspipe.core.stages.anomalies import NOBODY, STALE, Anomalies
 from oddspipe.core.stages.board import OPEN, PASSES, STATUSES, Books, Cuts, Published
 from oddspipe.core.stages.fold import Fold, Folded
 from oddspipe.core.stages.frame import StateFrame, Strings
-from oddspipe.core.stages.guard import AFTER_END, BELOW_SCORE, BUILT_IN, FROZEN, Cause, Guards
+from oddspipe.core.stages.guard import Cause
 from oddspipe.core.stages.isolate import Columns, Pricer, Prices, RawBoards
 from oddspipe.core.stages.protocol import Account
 from oddspipe.core.stages.slots import Shape
+from oddspipe.core.stages.verdicts import Refused, Verdicts
 from oddspipe.ext import _fold_state as s
 
 STAGE = "price"
-STALE_INPUT, MODEL_ERROR = -2, -3
-"""Verdicts on every market of a cut, beside the guards' numbers."""
 MAX_DEAD_LETTERS = 3
 """Dead letters of one game's failing prices in a row; more would say the same 50 times a second."""
 REASONS = {
@@ -41,7 +39,6 @@ REASONS = {
 }
 
 _REASON_OF = {int(kind): word for kind, word in REASONS.items()}
-_BLAMED = {STALE_INPUT: "stale_input", MODEL_ERROR: "model_error"}
 _STATUS_WORDS = np.array([str(status) for status in STATUSES], object)
 
 
@@ -68,14 +65,6 @@ class Priced(NamedTuple):
     rollups: Rollups
     odds: Odds
     rejects: Rejects
-
-
-class _Refused(NamedTuple):
-    """A cut whose event becomes a dead letter although it was folded, and why."""
-
-    cut: int
-    reason: Reason
-    text: str
 
 
 class _Letter(NamedTuple):
@@ -130,19 +119,14 @@ class Price:
         self._shorter_scopes = not self._shape.is_game.all()
         self._books = Books(self._shape)
         columns = (*(one.name for one in plan.state), *(one.name for one in plan.derived))
-        self._guards = Guards(plan.odds.guards, self._shape, plan.kinds, columns)
-        self._anomalies = Anomalies(self._shape.markets)
+        self._verdicts = Verdicts(plan.kinds, plan.rules, plan.odds, self._shape, columns)
         self._scorer = Scorer()
         self._home_wins = np.flatnonzero(
             (np.array(self._shape.market) == Market.MONEYLINE)
             & (np.array(self._shape.side) == Side.HOME)
             & self._shape.is_game
         )
-        self._rules = plan.rules
-        self._verdicts = (*self._guards.names, *(rule.name for rule in plan.rules))
-        self._alert_if_frozen = dict(plan.odds.policies).get(BUILT_IN[FROZEN]) == Policy.ALERT
-        self._refuses = _refusing(plan.odds)
-        self._guards_read_derived = not self._guards.uses.isdisjoint(c.name for c in plan.derived)
+        self._guards_read_derived = self._verdicts.reads([c.name for c in plan.derived])
         self._pricer = Pricer(model, plan.odds.markets)
         self._names = [column.name for column in plan.state]
         self._rollups = 0
@@ -161,7 +145,7 @@ class Price:
         Raises:
             PluginError: The model hung too often.
         """
-        folded = self._counted(self._fold.step(batch))
+        folded = self._verdicts.counted(self._fold.step(batch), self.account)
         failed, odds = self._odds(folded)
         events = self._events(batch, folded)
         rejects = self._rejects(batch, folded, failed)
@@ -191,7 +175,7 @@ class Price:
             batch.until_us,
         )
 
-    def _rejects(self, batch: Batch, folded: Folded, failed: list[_Refused]) -> Rejects:
+    def _rejects(self, batch: Batch, folded: Folded, failed: list[Refused]) -> Rejects:
         """Return refused rows, then the causes of prices that the model or a guard refused."""
         rows = np.flatnonzero(folded.status)
         if not len(rows) and not failed:
@@ -234,50 +218,47 @@ class Price:
 
     # Prices.
 
-    def _odds(self, folded: Folded) -> tuple[list[_Refused], Odds]:
+    def _odds(self, folded: Folded) -> tuple[list[Refused], Odds]:
         """Price the cuts; return the failures that make a dead letter, and the odds."""
-        cuts, mode = folded.cuts, folded.cuts[:, s.CUT_MODE]
+        cuts = folded.cuts
         if not len(cuts):
             return [], self._no_odds
         boards = RawBoards.empty(len(cuts), len(self._shape))
         bad = self._price(folded, boards)
         cause = self._cause(folded)
         given = self._given(cuts, cause)
-        built_in = self._guards.built_in(boards, cause)
-        built_in[self._books.over(given)] = AFTER_END
-        verdict = built_in.copy()
-        # The spec's own guard, where one fires too, has the better name.
-        last_word = verdict == BELOW_SCORE
-        verdict[last_word] = PASSES
-        held = self._held(folded)
-        verdict[held != NOBODY] = held[held != NOBODY, None]
-        if not self._alert_if_frozen:
-            verdict[cuts[:, s.CUT_FROZEN] != 0] = FROZEN
-        verdict[list(bad)] = MODEL_ERROR
-        verdict[mode == s.SILENT] = STALE_INPUT
-        bits = np.zeros(verdict.shape, np.uint64)
-
-        def judge(was: NDArray[np.float64]) -> NDArray[np.int64]:
-            fired, bits[:] = self._guards.fired(boards, was, cause)
-            return np.where((fired == PASSES) & last_word, BELOW_SCORE, fired)
-
-        published = self._books.publish(given, boards, verdict, judge)
-        judged = mode == s.PRICED
-        judged[list(bad)] = False
-        bits |= np.where(built_in == PASSES, 0, 1 << built_in.clip(0)).astype(np.uint64)
-        refused = self._count_anomalies(given, np.where(judged[:, None], bits, np.uint64(0)))
+        judged = self._verdicts.judged(folded, boards, cause, self._books.over(given), bad)
+        published = self._books.publish(given, boards, judged.verdict, judged.judge)
+        refused = self._verdicts.count(given, judged, self.account)
         failed = [
-            _Refused(c, Reason.PLUGIN, w) for c, w in self._count_failures(folded, bad).items()
+            Refused(c, Reason.PLUGIN, w) for c, w in self._count_failures(folded, bad).items()
         ]
         self._score(given, published)
         odds = self._message(folded, published) if len(published.cut) else self._no_odds
         return failed + refused, odds
 
+    def _cause(self, folded: Folded) -> Cause:
+        def state(name: str) -> NDArray[np.float64]:
+            if name not in self._names:
+                return np.full(len(folded.values), np.nan)
+            return np.ascontiguousarray(folded.values[:, self._names.index(name)])
+
+        return Cause(
+            folded.cuts[:, s.CUT_KIND],
+            folded.cuts[:, s.CUT_AT_ONCE].astype(bool),
+            state("home_score"),
+            state("away_score"),
+            state("period"),
+            self._states.with_derived(folded.values)
+            if self._guards_read_derived
+            else dict(zip(self._names, folded.values.T, strict=True)),
+        )
+
     def _given(self, cuts: NDArray[np.int64], cause: Cause) -> Cuts:
         """Return the cuts as books take them, with room for their games."""
         games = int(cuts[:, s.CUT_GAME].max()) + 1
         self._books.make_room(games)
-        self._anomalies.make_room(games)
+        self._verdicts.make_room(games)
         scores = np.array([cause.home_score, cause.away_score])
         return Cuts(cuts[:, s.CUT_GAME], cuts[:, s.CUT_MODE] == s.FINAL, scores)
 
@@ -295,49 +276,6 @@ class Price:
     def accuracy(self) -> Accuracy:
         """Return how good the published chances of finished games were."""
         return self._scorer.scored
-
-    # Anomalies.
-
-    def _counted(self, folded: Folded) -> Folded:
-        """Count what rules and silence found; a frozen game that only alerts makes no cut."""
-        flag, mode = self.account.flag, folded.cuts[:, s.CUT_MODE]
-        for rule in folded.detail[folded.detail >= 0].tolist() + folded.flagged[:, 1].tolist():
-            flag(self._rules[rule].name)
-        still = mode == s.STILL
-        flag(STALE, int(np.count_nonzero(mode == s.SILENT)))
-        flag(BUILT_IN[FROZEN], int(np.count_nonzero(still)))
-        if self._alert_if_frozen and still.any():
-            return replace(folded, cuts=folded.cuts[~still], values=folded.values[~still])
-        return folded
-
-    def _held(self, folded: Folded) -> NDArray[np.int64]:
-        """Return the verdict of the rule that holds each cut's markets back, or NOBODY."""
-        cuts = folded.cuts
-        first = len(self._guards.names)
-        of_row = {
-            row: first + rule
-            for row, rule in reversed(folded.flagged.tolist())
-            if self._rules[rule].policy == Policy.SUSPEND
-        }
-        said = (
-            [of_row.get(row, NOBODY) for row in cuts[:, s.CUT_ROW].tolist()] if of_row else NOBODY
-        )
-        rule = np.broadcast_to(np.array(said, np.int64), len(cuts))
-        return self._anomalies.hold(cuts[:, s.CUT_GAME], cuts[:, s.CUT_AT_ONCE] != 0, rule)
-
-    def _count_anomalies(self, cuts: Cuts, bits: NDArray[np.uint64]) -> list[_Refused]:
-        """Count each guard once a cut at which it begins to fire; return what it refuses."""
-        fresh = self._anomalies.begun(cuts.game, bits, cuts.final)
-        refused: list[_Refused] = []
-        if not fresh.any():
-            return refused
-        of_cut = np.bitwise_or.reduce(fresh, axis=1)
-        for at, name in enumerate(self._guards.names):
-            found = np.flatnonzero(of_cut & np.uint64(1 << at))
-            self.account.flag(name, len(found))
-            if name in self._refuses:
-                refused += [_Refused(cut, Reason.GUARD, name) for cut in found.tolist()]
-        return sorted(refused)
 
     def _price(self, folded: Folded, boards: RawBoards) -> dict[int, str]:
         """Fill the boards of all cuts but stale ones; return the cuts without a price, and why."""
@@ -370,23 +308,6 @@ class Price:
             if fresh_row in bad
         }
 
-    def _cause(self, folded: Folded) -> Cause:
-        def state(name: str) -> NDArray[np.float64]:
-            if name not in self._names:
-                return np.full(len(folded.values), np.nan)
-            return np.ascontiguousarray(folded.values[:, self._names.index(name)])
-
-        return Cause(
-            folded.cuts[:, s.CUT_KIND],
-            folded.cuts[:, s.CUT_AT_ONCE].astype(bool),
-            state("home_score"),
-            state("away_score"),
-            state("period"),
-            self._states.with_derived(folded.values)
-            if self._guards_read_derived
-            else dict(zip(self._names, folded.values.T, strict=True)),
-        )
-
     def _count_failures(self, folded: Folded, bad: dict[int, str]) -> dict[int, str]:
         """Count failing prices of each game in a row; return those that make a dead letter."""
         if not bad and not self._failures:
@@ -411,7 +332,7 @@ class Price:
         for at in np.flatnonzero(published.opened).tolist():
             reasons[at] = "recovered"
         for at in np.flatnonzero(blame != PASSES).tolist():
-            reasons[at] = _BLAMED.get(int(blame[at])) or f"guard:{self._verdicts[blame[at]]}"
+            reasons[at] = self._verdicts.reason(int(blame[at]))
         for at in np.flatnonzero(cuts[:, s.CUT_MODE] == s.FINAL).tolist():
             reasons[at] = "final"
         return reasons
@@ -481,7 +402,7 @@ class Price:
                 dict(sorted(account.rejected.items())),
                 account.taken,
                 account.out,
-                self._anomalies.snapshot(),
+                self._verdicts.snapshot(),
                 dict(sorted(account.flagged.items())),
                 self._scorer.snapshot(),
             )
@@ -495,16 +416,10 @@ class Price:
         self._rollups = saved.rollups
         self._letters = dict(saved.letters)
         self._failures = dict(saved.failures)
-        self._anomalies.restore(saved.anomalies)
+        self._verdicts.restore(saved.anomalies)
         self._scorer.restore(saved.scores)
         self.account = Account(STAGE, saved.taken, 0, saved.out, dict(saved.account))
         self.account.flagged = dict(saved.flagged)
-
-
-def _refusing(odds: OddsPlan) -> frozenset[str]:
-    """Return the codes of guards whose policy is a dead letter."""
-    policies = dict(odds.policies) | {guard.name: guard.policy for guard in odds.guards}
-    return frozenset(code for code, policy in policies.items() if policy == Policy.DEAD_LETTER)
 
 
 def _letter(batch: Batch, row: int) -> _Letter:
