@@ -104,6 +104,7 @@ def run(  # noqa: PLR0913 - what the command was given
             publishes=stage is not Stage.PRICE,
         ),
         sinks,
+        tell=console.note,
     )
     if made.made:
         console.note(f"topics made: {', '.join(made.made)}")

@@ -1,7 +1,7 @@
 """From a plan to a run over Kafka: one worker that reads the feed and writes in transactions."""
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +17,8 @@ from oddspipe.core.adapters.kafka.records import Topics, Worker, topic_configs
 from oddspipe.core.adapters.kafka.rounds import RoundPublisher
 from oddspipe.core.adapters.kafka.written import SportRecords
 from oddspipe.core.adapters.live.source import messages_of
-from oddspipe.core.assemble import history_of, model_of, origin_of, redis_of
+from oddspipe.core.assemble import history_of, origin_of, redis_of, shadow_origin_of
+from oddspipe.core.assemble_models import Shadows, model_of, prices_of
 from oddspipe.core.clock import Clock, SystemClock
 from oddspipe.core.errors import UsageError
 from oddspipe.core.parts import SinkPlan
@@ -31,7 +32,9 @@ from oddspipe.core.runtime.pulse import Pulse
 from oddspipe.core.runtime.transactional import TransactionalRunner
 from oddspipe.core.runtime.watchdog import WatchedModel
 from oddspipe.core.stages.accuracy import all_of
+from oddspipe.core.stages.isolate import Prices
 from oddspipe.core.stages.raw import RawMessages
+from oddspipe.core.stages.shadow import Shadow
 from oddspipe.core.verify.kafka import Pass, Verifier
 from oddspipe.ext.records import Rows
 
@@ -97,6 +100,7 @@ class KafkaRun:
     counted: Counted
     made: list[str]
     not_fed: list[str]
+    shadows: Shadows
     _slot: Slot
     _clock: Clock
     _behind: dict[str, int]
@@ -183,6 +187,7 @@ class KafkaRun:
             "accuracy": all_of(
                 [one.chain.accuracy for one in self.runner.owned.values()]
             ).as_report(),
+            "shadow": self.shadows.report([one.chain.shadow for one in self.runner.owned.values()]),
             "sinks": {
                 one.sink.name: {
                     "outputs": one.written,
@@ -197,7 +202,12 @@ class KafkaRun:
 
 
 def assemble_kafka(
-    plan: Plan, slot: Slot, sinks: tuple[str, ...] | None, *, clock: Clock | None = None
+    plan: Plan,
+    slot: Slot,
+    sinks: tuple[str, ...] | None,
+    *,
+    clock: Clock | None = None,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> KafkaRun:
     """Make the topics that are missing and wire everything.
 
@@ -206,6 +216,7 @@ def assemble_kafka(
         slot: Which worker this is.
         sinks: Names of the plan's sinks to feed; None for all that can be.
         clock: What commits, snapshots and pauses go by.
+        tell: Is told what goes wrong beside the run, once.
 
     Raises:
         UsageError: The environment or a sink does not fit a run over Kafka.
@@ -216,14 +227,17 @@ def assemble_kafka(
     cluster = cluster_of(plan)
     topics = topics_of(plan)
     worker = Worker(cluster, group_of(plan, slot.group), slot.slot)
-    model = WatchedModel(model_of(plan))
+    model, shadows = prices_of(plan), Shadows(plan, tell)
     fed, not_fed = _fed(plan, sinks if slot.publishes else ())
     wanted: Mapping[str, Mapping[str, str]] = {topics.feed: {}, **topic_configs(topics)}
     made = make_topics(cluster, wanted, plan.feed.partitions) if slot.prices else []
-    counted = Counted(SportRecords(topics, origin_of(plan), formats_of(plan), letters_of(plan)))
+    written = SportRecords(
+        topics, origin_of(plan), formats_of(plan), letters_of(plan), shadow_origin_of(plan)
+    )
+    counted = Counted(written)
     runner = TransactionalRunner(
         KafkaLog(worker, topics),
-        lambda: _chain(plan, model),
+        lambda: _chain(plan, model, shadows.one()),
         lambda: Pulse(plan.kinds, plan.odds.at_once),
         counted,
         logic=plan.logic_digest,
@@ -231,32 +245,40 @@ def assemble_kafka(
         snapshot_us=plan.snapshot_interval_us,
     )
     publishers = [
-        _publisher(plan, sink, topics.odds, worker, clock)
+        one
         for sink in plan.sinks
         if sink.name in fed
+        for one in _publishers(plan, sink, topics, worker, clock)
     ]
     return KafkaRun(
-        plan, topics, worker, runner, publishers, counted, made, not_fed, slot, clock, {}
+        plan, topics, worker, runner, publishers, counted, made, not_fed, shadows, slot, clock, {}
     )
 
 
-def _publisher(plan: Plan, sink: SinkPlan, topic: str, worker: Worker, clock: Clock) -> Reader:
-    """Make what brings the odds topic to a sink."""
+def _publishers(
+    plan: Plan, sink: SinkPlan, topics: Topics, worker: Worker, clock: Clock
+) -> Iterator[Reader]:
+    """Yield what brings the odds topic to a sink, and the shadow's to a history."""
     if sink.kind == "redis":
-        return Publisher(redis_of(plan, sink, _state(plan)), topic, worker, clock)
-    store = history_of(plan, sink)
-    return RoundPublisher(store, topic, worker, clock, lambda: uuid.uuid4().hex)
+        yield Publisher(redis_of(plan, sink, _state(plan)), topics.odds, worker, clock)
+        return
+    stores = [(history_of(plan, sink), topics.odds)]
+    if plan.shadow is not None:
+        stores.append((history_of(plan, sink, shadow=True), topics.shadow))
+    for store, topic in stores:
+        yield RoundPublisher(store, topic, worker, clock, lambda: uuid.uuid4().hex)
 
 
 def topics_of(plan: Plan) -> Topics:
     """Return the names of a sport's topics."""
-    return Topics.of(plan.sport, plan.feed.options.get("topic"))
+    feed = plan.feed.options.get("topic")
+    return Topics.of(plan.sport, feed, shadow=plan.shadow is not None)
 
 
-def _chain(plan: Plan, model: WatchedModel) -> PartitionChain:
+def _chain(plan: Plan, model: Prices, shadow: Shadow | None = None) -> PartitionChain:
     """Make the stages of one partition; the provider's own messages are made events first."""
     read = None if plan.feed.format == "event" else RawMessages(messages_of(plan)).events
-    return PartitionChain(plan, model, read=read)
+    return PartitionChain(plan, model, shadow=shadow, read=read)
 
 
 def _fed(plan: Plan, wanted: tuple[str, ...] | None) -> tuple[list[str], list[str]]:

@@ -3,7 +3,12 @@
 from collections.abc import Iterator
 from typing import Final
 
-from oddspipe.core.adapters.clickhouse.ddl import history_statements, statements, table
+from oddspipe.core.adapters.clickhouse.ddl import (
+    SHADOW,
+    history_statements,
+    statements,
+    table,
+)
 from oddspipe.core.infra.fleet import DAY_US, Fleet, Member
 from oddspipe.core.infra.text import head
 from oddspipe.core.infra.tree import Artefact
@@ -35,9 +40,10 @@ def sport_statements(member: Member) -> list[str]:
         (sink.options.get("keep") for sink in member.plan.sinks if sink.kind == "clickhouse"), None
     )
     days = int(keep or KEPT_DAYS * DAY_US) // DAY_US
-    history = history_statements(member.sport, keep_days=days)
+    shadow = member.plan.shadow is not None
+    history = history_statements(member.sport, keep_days=days, shadow=shadow)
     remembers = {one.partition("(")[0]: one for one in history}
-    made = statements(member.sport, member.plan.layout, keep_days=days)
+    made = statements(member.sport, member.plan.layout, keep_days=days, shadow=shadow)
     return [
         f"CREATE DATABASE IF NOT EXISTS {DATABASE}",
         f"USE {DATABASE}",
@@ -59,8 +65,12 @@ def access_statements(fleet: Fleet) -> list[str]:
     # What publishers are: they add to the history, and see whether it remembers tokens.
     made.append("CREATE ROLE IF NOT EXISTS oddspipe_writer")
     for member in fleet.members:
-        history = f"{DATABASE}.{table(member.sport, 'odds_history')}"
-        made.append(f"GRANT INSERT, SHOW TABLES ON {history} TO oddspipe_writer")
+        whats = ("odds_history", *((SHADOW,) if member.plan.shadow else ()))
+        made += [
+            f"GRANT INSERT, SHOW TABLES ON {DATABASE}.{table(member.sport, what)} "
+            "TO oddspipe_writer"
+            for what in whats
+        ]
     made.append(
         "CREATE SETTINGS PROFILE IF NOT EXISTS oddspipe_readers SETTINGS readonly = 2, "
         "max_memory_usage = 8000000000 MAX 16000000000, max_execution_time = 60 MAX 300, "
@@ -77,16 +87,14 @@ def _sport_access(member: Member) -> list[str]:
     role = f"oddspipe_{member.sport}"
     name = {
         what: f"{DATABASE}.{table(member.sport, what)}"
-        for what in ("odds_history", "odds_latest", "events", "tracking_by_second")
+        for what in ("odds_history", "odds_latest", "events", "tracking_by_second", SHADOW)
     }
+    quants = ("events", "tracking_by_second", *((SHADOW,) if member.plan.shadow else ()))
     return [
         f"CREATE ROLE IF NOT EXISTS {role}",
         *(f"GRANT SELECT ON {name[what]} TO {role}" for what in ("odds_history", "odds_latest")),
         *(f"GRANT {role} TO {reader}" for reader in ("oddspipe_analyst", "oddspipe_quant")),
-        *(
-            f"GRANT SELECT ON {name[what]} TO oddspipe_quant"
-            for what in ("events", "tracking_by_second")
-        ),
+        *(f"GRANT SELECT ON {name[what]} TO oddspipe_quant" for what in quants),
         (
             f"CREATE ROW POLICY IF NOT EXISTS settled_and_live ON {name['odds_history']} "
             f"USING 1 TO {role}, oddspipe_operator, default"

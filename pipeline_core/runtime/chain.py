@@ -12,6 +12,7 @@ from oddspipe.core.stages.normalise import Normalise
 from oddspipe.core.stages.order import GameOrder
 from oddspipe.core.stages.price import Price, PricePlan, Watch
 from oddspipe.core.stages.protocol import Account, Frozen
+from oddspipe.core.stages.shadow import Shadow
 
 
 class _Names(Mapping[int, Sequence[str]]):
@@ -37,6 +38,7 @@ class PartitionChain:
         plan: The plan.
         model: The plan's model, or what watches over it.
         watch: Is shown what the model is asked.
+        shadow: A second model, which is asked the same.
         read: Makes events of what comes, where it is not events yet.
     """
 
@@ -45,6 +47,7 @@ class PartitionChain:
         plan: Plan,
         model: Prices,
         watch: Watch | None = None,
+        shadow: Shadow | None = None,
         read: Callable[[Payloads], Payloads] | None = None,
     ) -> None:
         """Compile every stage.
@@ -59,7 +62,8 @@ class PartitionChain:
         )
         self._order = GameOrder(plan.layout, plan.kinds, plan.order, plan.duplicates)
         parts = PricePlan(plan.layout, plan.kinds, plan.state, plan.derived, plan.rules, plan.odds)
-        self._price = Price(parts, model, _Names(self._normalise), watch)
+        self._price = Price(parts, model, _Names(self._normalise), watch, shadow)
+        self._shadow = shadow
 
     def step(self, payloads: Payloads) -> Output:
         """Put payloads through every stage."""
@@ -78,6 +82,7 @@ class PartitionChain:
             dict(strings),
             int(payloads.positions[-1]) + 1,
             ordered.until_us,
+            priced.shadow,
         )
 
     @property
@@ -94,6 +99,11 @@ class PartitionChain:
     def accuracy(self) -> Accuracy:
         """Return how good the published chances of finished games were."""
         return self._price.accuracy
+
+    @property
+    def shadow(self) -> Shadow | None:
+        """Return the model that is compared with the published one, if there is one."""
+        return self._shadow
 
     def states(self) -> dict[str, dict[str, float]]:
         """Return state and derived columns of every game seen so far, NaN where absent."""

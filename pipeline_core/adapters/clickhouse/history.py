@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from oddspipe.core.adapters.clickhouse.client import SESSION, block_of, said_of
-from oddspipe.core.adapters.clickhouse.ddl import WINDOW, history_statements, table
-from oddspipe.core.adapters.clickhouse.rows import odds_history
+from oddspipe.core.adapters.clickhouse.ddl import SHADOW, WINDOW, history_statements, table
+from oddspipe.core.adapters.clickhouse.rows import odds_history, shadow_odds
 from oddspipe.core.errors import PluginError, RetryableError, StateError
 from oddspipe.core.names import Guarantee
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
+    from oddspipe.core.adapters.clickhouse.rows import ShadowModel
     from oddspipe.core.ports.output import Output
 
 ANSWER_S: Final = 30
@@ -41,6 +43,7 @@ class ClickHouseHistory:
         plan: Digest that each row names.
         login: Name and password; none for the default user.
         name: Name of the sink.
+        shadow: Whose odds they are, where they are those of a shadow; these have their own table.
     """
 
     keeps: ClassVar[Guarantee] = Guarantee.EXACTLY_ONCE
@@ -54,11 +57,13 @@ class ClickHouseHistory:
         *,
         login: tuple[str, str] | None = None,
         name: str = "clickhouse",
+        shadow: ShadowModel | None = None,
     ) -> None:
         """Take the names; nothing is connected before `open`."""
         self.name = name
         self._url, self._database, self._sport, self._plan = url, database, sport, plan
-        self._login = login
+        self._login, self._shadow = login, shadow
+        self._table = table(sport, "odds_history" if shadow is None else SHADOW)
         self._client: Client | None = None
 
     def open(self) -> None:
@@ -79,7 +84,9 @@ class ClickHouseHistory:
             RetryableError: Perhaps written, perhaps not.
         """
         client = self._client = self._client or self._opened()
-        rows, name = odds_history(output, self._plan), table(self._sport, "odds_history")
+        rows, name = odds_history(output, self._plan), self._table
+        if self._shadow is not None:
+            rows = shadow_odds(replace(output, shadow=output.odds), self._plan, self._shadow)
         settings = {"insert_deduplication_token": token}
         try:
             client.raw_insert(name, rows.columns, block_of(rows), fmt="Arrow", settings=settings)
@@ -105,13 +112,13 @@ class ClickHouseHistory:
 
     def _prepare(self, client: Client) -> None:
         """Make the tables where they are missing, and see that the history keeps tokens."""
-        name = table(self._sport, "odds_history")
+        name = self._table
         try:
             made = self._engine(client, name)
             if not made:
                 client.command(f"CREATE DATABASE IF NOT EXISTS {self._database}")
                 client.database = self._database
-                for statement in history_statements(self._sport):
+                for statement in history_statements(self._sport, shadow=self._shadow is not None):
                     client.command(statement)
                 made = self._engine(client, name)
             client.database = self._database

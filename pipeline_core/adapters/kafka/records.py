@@ -42,17 +42,20 @@ class Topics:
     odds: str
     dead_letters: str
     snapshots: str
+    shadow: str = ""
+    """What a second model says of the odds; empty without one."""
 
     @staticmethod
-    def of(sport: str, feed: str | None) -> "Topics":
+    def of(sport: str, feed: str | None, *, shadow: bool = False) -> "Topics":
         """Name the topics of a sport; without a feed on Kafka, its raw topic stands for it.
 
         >>> Topics.of("nfl", "nfl.feed.v1").odds
         'nfl.odds.v1'
         """
         return Topics(
-            feed or f"{sport}.raw.v1", f"{sport}.odds.v1", f"{sport}.dlq", f"{sport}.snapshots"
-        )
+            feed or f"{sport}.raw.v1", f"{sport}.odds.v1", f"{sport}.dlq", f"{sport}.snapshots",
+            f"{sport}.shadow.v1" if shadow else "",
+        )  # fmt: skip
 
 
 def ingest_topic(sport: str) -> str:
@@ -234,6 +237,7 @@ def topic_configs(topics: Topics) -> Mapping[str, Mapping[str, str]]:
     """Return the settings of the topics that are ours, by name."""
     return {
         topics.odds: {"cleanup.policy": "delete"},
+        **({topics.shadow: {"cleanup.policy": "delete"}} if topics.shadow else {}),
         topics.dead_letters: {"cleanup.policy": "delete"},
         # Small segments, cleaned soon: the whole partition is read on assignment.
         topics.snapshots: {
