@@ -20,7 +20,7 @@ from oddspipe.core.ports.model import GameStates, ScoreDistribution
 from oddspipe.core.runtime import model_wire as wire
 from oddspipe.core.runtime.model_child import Loaded
 from oddspipe.core.runtime.model_wire import Need
-from oddspipe.core.stages.isolate import HungError
+from oddspipe.core.stages.isolate import CrashedError, HungError
 from oddspipe.core.stages.markets import marginals_of
 
 START_S: Final = 60.0
@@ -30,12 +30,8 @@ PIPE_BYTES: Final = 1 << 20
 PATIENT: Final = 3
 """Failures in a row after which a new process has to wait before it is asked."""
 LONGEST_REST_S: Final = 30.0
-
-
-class CrashedError(HungError):
-    """The model's process ended; the same rows may not be asked again one by one."""
-
-    code = "plugin.crashed"
+LAST_S: Final = 2.0
+"""How long a process that closed its pipes may take to end: one that dumps its core needs some."""
 
 
 @dataclass
@@ -94,12 +90,15 @@ class _Child:
         if left_ns <= 0 or not poll.poll(left_ns / 1e6):
             raise TimeoutError
 
-    def end(self) -> str:
+    def end(self, *, has_gone: bool = False) -> str:
         """End it, whatever it does; return how it ended if it had by itself."""
         if not self._open:
             return ""
         self._open = False
-        code = self.process.poll()
+        # One that closed its pipes has ended, or is about to: what ended it is worth a moment.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(LAST_S if has_gone else 0.0)
+        code = self.process.returncode
         self.process.kill()
         self.process.wait()
         for descriptor in (self.asks, self.answers, self.life):
@@ -207,7 +206,7 @@ class ModelProcess:
         except EOFError:
             raise PluginError(
                 f"the process of model {self._model.name!r} ended while it was loaded: "
-                f"{child.end() or 'closed its pipe'}"
+                f"{child.end(has_gone=True) or 'it closed its pipes'}"
             ) from None
         if kind != wire.READY:
             raise PluginError(
@@ -219,7 +218,7 @@ class ModelProcess:
 
     def _anew(self, told: HungError) -> HungError:
         """End the process and start another; return the error with how the process ended."""
-        how = self._child.end()
+        how = self._child.end(has_gone=isinstance(told, CrashedError))
         self._end.detach()
         self._failed += 1
         self.restarts += 1

@@ -1,7 +1,8 @@
 """What a model's process is told and what it answers, as bytes: Arrow frames with a short head.
 
-A message is its kind, the lengths of its head and body, and these; the head is JSON, the body one
-Arrow IPC stream after another. Numbers are carried bit by bit.
+A message is its kind, the lengths of its head and body, and these; the head is JSON, the body an
+Arrow IPC stream: states a column, or marginals of which each row has its first number and its
+masses. Numbers are carried bit by bit.
 """
 
 import struct
@@ -75,43 +76,36 @@ def answered(answer: Any, needs: Sequence[Need]) -> list[memoryview]:  # noqa: A
     """
     if answer is None:
         raise TypeError("price() returned None")
-    head: list[tuple[str, str, int]] = []
-    bodies: list[memoryview] = []
-    for scope, axis in needs:
-        if scope in answer:
-            body = _marginal(getattr(answer[scope], axis)(), scope, axis)
-            head.append((scope, axis, len(body)))
-            bodies.append(body)
-    return message(ANSWER, head, bodies)
+    given = [(scope, axis) for scope, axis in needs if scope in answer]
+    columns: dict[str, Any] = {}
+    for at, (scope, axis) in enumerate(given):
+        pmf = _sound(getattr(answer[scope], axis)(), scope, axis)
+        mass = np.ascontiguousarray(pmf.mass, np.float64)
+        columns[f"first {at}"] = np.ascontiguousarray(pmf.first, np.int64)
+        # A flat series takes the memory as it is; of a matrix Polars would copy row by row.
+        columns[f"mass {at}"] = pl.Series(mass.reshape(-1)).reshape(mass.shape)
+    if len({len(column) for column in columns.values()}) > 1:
+        raise PluginError("the model gave distributions with different numbers of rows")
+    return message(ANSWER, given, [_stream(pl.DataFrame(columns))])
 
 
 def answer_of(head: bytes, body: memoryview) -> dict[str, Marginals]:
     """Return what a model answered."""
     found: dict[str, dict[str, Pmf]] = {}
-    start = 0
-    for scope, axis, size in msgspec.json.decode(head, type=list[tuple[str, str, int]]):
-        frame = pl.read_ipc_stream(BytesIO(body[start : start + size]))
-        found.setdefault(scope, {})[axis] = Pmf(frame["first"].to_numpy(), frame["mass"].to_numpy())
-        start += size
+    frame = pl.read_ipc_stream(BytesIO(body))
+    for at, (scope, axis) in enumerate(msgspec.json.decode(head, type=list[Need])):
+        first, mass = frame[f"first {at}"].to_numpy(), frame[f"mass {at}"].to_numpy()
+        found.setdefault(scope, {})[axis] = Pmf(first, mass)
     return {scope: Marginals(of) for scope, of in found.items()}
 
 
-def _marginal(pmf: Pmf, scope: str, axis: str) -> memoryview:
+def _sound(pmf: Pmf, scope: str, axis: str) -> Pmf:
     if pmf.mass.ndim != 2 or pmf.first.shape != pmf.mass.shape[:1] or pmf.mass.shape[1] < 1:
         raise PluginError(
             f"the model's {axis}() of scope {scope!r} has shapes "
             f"{pmf.first.shape} and {pmf.mass.shape}: expected (rows,) and (rows, width)"
         )
-    mass = np.ascontiguousarray(pmf.mass, np.float64)
-    # A flat series takes the memory as it is; of a matrix Polars would copy row by row.
-    return _stream(
-        pl.DataFrame(
-            {
-                "first": np.ascontiguousarray(pmf.first, np.int64),
-                "mass": pl.Series(mass.reshape(-1)).reshape(mass.shape),
-            }
-        )
-    )
+    return pmf
 
 
 def _stream(frame: pl.DataFrame) -> memoryview:
