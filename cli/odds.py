@@ -54,8 +54,9 @@ def query(
 ) -> None:
     """Ask the run's ClickHouse store; nothing in it can be changed.
 
-    Tables: SPORT_events, SPORT_tracking_by_second, SPORT_odds_history, SPORT_odds_latest. Exit
-    codes: 0 answered; 2 the engine refuses the SQL; 4 the store cannot be read.
+    Tables: SPORT_events, SPORT_tracking_by_second, SPORT_odds_history, SPORT_odds_latest,
+    SPORT_shadow_odds where the spec has a shadow. Exit codes: 0 answered; 2 the engine refuses the
+    SQL; 4 the store cannot be read.
     """
     from oddspipe.core.adapters.clickhouse.reading import query as ask  # noqa: PLC0415 - as above
     from oddspipe.core.adapters.places import CLICKHOUSE_FOLDER  # noqa: PLC0415 - as above

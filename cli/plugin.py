@@ -44,7 +44,7 @@ def check(
     3 the model does not load.
     """
     os.environ.setdefault("POLARS_MAX_THREADS", "1")
-    from oddspipe.core.assemble import model_of  # noqa: PLC0415 - `--help` is quick
+    from oddspipe.core.assemble_models import model_of  # noqa: PLC0415 - `--help` is quick
     from oddspipe.core.conform.model import ModelCheck  # noqa: PLC0415 - as above
     from oddspipe.core.conform.states import states_of  # noqa: PLC0415 - as above
 

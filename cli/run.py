@@ -299,7 +299,7 @@ def _run(
 
     stop = StopSwitch()
     stop.install()
-    made = assemble(plan, settings)
+    made = assemble(plan, settings, tell=console.note)
     for warning in made.warnings:
         console.note(f"warning: {warning}")
     title = view.Title(
@@ -341,6 +341,15 @@ def _failures(count: int) -> dict[str, str]:
     return {"model": told} if count else {}
 
 
+def _shadow(told: dict[str, Any] | None) -> dict[str, str]:
+    """Return the line about the model that was compared with the published one, if there was."""
+    if told is None:
+        return {}
+    failed = f"{told['failures']:,} prices failed"
+    off = f"; off: {told['off']}" if told["off"] else ""
+    return {"shadow": f"{told['model']}, recorded, not published; {failed}{off}"}
+
+
 def _end(result: dict[str, Any], odds_out: Path | None) -> None:
     """Print what happened, where the odds lie and what to try next."""
     from oddspipe.cli import console  # noqa: PLC0415 - as above
@@ -371,6 +380,7 @@ def _end(result: dict[str, Any], odds_out: Path | None) -> None:
                 "memory": f"{result['peak_rss_mb']:.0f} MB at most",
                 "rejects": ", ".join(f"{n} {c:,}" for n, c in result["rejects"].items()) or "none",
                 **_failures(result["model_failures"]),
+                **_shadow(result["shadow"]),
                 **_injected(result["injected"]),
                 "odds digest": result["odds_sha256"],
                 "plan": result["plan"],

@@ -90,6 +90,7 @@ def run(  # noqa: PLR0913 - what the command was given
         plan,
         Slot(group, slot, IDLE_US if until else None, stage),
         sinks,
+        tell=console.note,
     )
     if made.made:
         console.note(f"topics made: {', '.join(made.made)}")

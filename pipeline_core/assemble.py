@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 from oddspipe.core.adapters.dead_letters import DeadLetters
@@ -22,11 +22,12 @@ from oddspipe.core.adapters.places import (
 from oddspipe.core.adapters.secrets import secret
 from oddspipe.core.adapters.state_folder import RunFacts, StateFolder
 from oddspipe.core.assemble_clickhouse import stored_of
+from oddspipe.core.assemble_models import Shadows, prices_of, ratings_of
 from oddspipe.core.clock import Clock, SystemClock, process_started_ns
 from oddspipe.core.errors import OddspipeError, PluginError, RunError, StateError, UsageError
 from oddspipe.core.parts import SinkPlan
 from oddspipe.core.plan.model import Plan
-from oddspipe.core.ports.registry import load, load_model, load_sink
+from oddspipe.core.ports.registry import load, load_sink
 from oddspipe.core.ports.sink import Sink, SinkPlace
 from oddspipe.core.ports.source import Erring, Source
 from oddspipe.core.runtime.chain import PartitionChain
@@ -37,11 +38,6 @@ from oddspipe.core.runtime.lane import Lane
 from oddspipe.core.runtime.pulse import Pulse
 from oddspipe.core.runtime.recover import Keeper, Snapshot, newest
 from oddspipe.core.runtime.report import report_of
-from oddspipe.core.runtime.watchdog import WatchedModel
-
-if TYPE_CHECKING:
-    import polars as pl
-
 
 LATEST = "latest"
 LIVE = frozenset({"websocket", "pubsub"})
@@ -117,6 +113,7 @@ class Run:
     runner: FusedRunner
     source: Source
     warnings: list[str]
+    shadows: Shadows
     _snapshot: Snapshot | None
     _resumed: bool
 
@@ -150,11 +147,24 @@ class Run:
             "warnings": self.warnings,
             "injected": self.source.injected() if isinstance(self.source, Erring) else {},
             **report_of(self.runner, process_started_ns=process_started_ns()),
+            "shadow": self.shadows.report([self.runner.chain.shadow]),
         }
 
 
-def assemble(plan: Plan, settings: Settings, *, clock: Clock | None = None) -> Run:
+def assemble(
+    plan: Plan,
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Run:
     """Lock the state folder, open the sinks and wire everything.
+
+    Args:
+        plan: The plan.
+        settings: How the run is made.
+        clock: The time.
+        tell: Is told what goes wrong beside the run, once.
 
     Raises:
         StateError: The folder is in use, holds another run's state, or cannot be used.
@@ -176,9 +186,10 @@ def assemble(plan: Plan, settings: Settings, *, clock: Clock | None = None) -> R
         sinks = sinks_of(plan, folder.path, settings)
         _open(sinks)
         bounds = Bounds(settings.input.limit, settings.input.until_us)
+        shadows = Shadows(plan, tell)
         runner = FusedRunner(
             Parts(
-                chain=PartitionChain(plan, WatchedModel(model_of(plan))),
+                chain=PartitionChain(plan, prices_of(plan), shadow=shadows.one()),
                 feed=Feed(source, bounds=bounds, step_rows=settings.step_rows, clock=clock),
                 lanes=[
                     Lane(sink, clock=clock, gather_s=GATHER_S.get(type(sink).__name__, 0.0))
@@ -197,7 +208,7 @@ def assemble(plan: Plan, settings: Settings, *, clock: Clock | None = None) -> R
         folder.release()
         raise
     _remember_latest(settings, folder.path)
-    return Run(plan, settings, folder, runner, source, warnings, snapshot, settings.resume)
+    return Run(plan, settings, folder, runner, source, warnings, shadows, snapshot, settings.resume)
 
 
 def _source(plan: Plan, settings: Settings, folder: StateFolder, clock: Clock) -> Source:
@@ -221,29 +232,6 @@ def _open(sinks: Sequence[Sink]) -> None:
         opened = [pool.submit(sink.open) for sink in sinks]
     for one in opened:
         one.result()
-
-
-def model_of(plan: Plan) -> Any:  # noqa: ANN401 - what a plug-in is, only its protocol says
-    """Make the plan's model with its parameters.
-
-    Raises:
-        PluginError: It does not load, or its parameters do not fit.
-    """
-    made = load_model(plan.model.name)
-    try:
-        return made(made.Parameters(**plan.model.parameters))
-    except Exception as error:  # a guest may raise anything
-        raise PluginError(
-            f"model {plan.model.name!r} cannot be made: {type(error).__name__}: {error}",
-            hint="oddspipe validate says which parameter is wrong.",
-        ) from error
-
-
-def ratings_of(plan: Plan) -> "Callable[[pl.DataFrame], pl.DataFrame] | None":
-    """Return how the plan's model rates games by those finished before, if it does."""
-    made: Any = load_model(plan.model.name)
-    rate: Callable[[pl.DataFrame], pl.DataFrame] | None = getattr(made, "rate", None)
-    return rate
 
 
 def _where(plan: Plan, settings: Settings, clock: Clock) -> Path:
@@ -434,6 +422,14 @@ def origin_of(plan: Plan) -> Origin:
         plan.logic_digest,
         plan.odds.stale_after_us,
     )
+
+
+def shadow_origin_of(plan: Plan) -> Origin | None:
+    """Return what is the same in every message of the plan's shadow; None without one."""
+    if plan.shadow is None:
+        return None
+    model = plan.shadow.model
+    return replace(origin_of(plan), model=model.name, model_version=model.version, stream="shadow")
 
 
 def _partner_log(plan: Plan, sink: SinkPlan, folder: Path) -> Sink:

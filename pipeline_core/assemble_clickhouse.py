@@ -4,23 +4,31 @@ from typing import TYPE_CHECKING
 
 from oddspipe.core.adapters.secrets import secret
 from oddspipe.core.parts import SinkPlan
+from oddspipe.core.plan.digest import model_digest
 from oddspipe.core.plan.model import Plan
 
 if TYPE_CHECKING:
     from oddspipe.core.adapters.clickhouse.client import Stored
     from oddspipe.core.adapters.clickhouse.history import ClickHouseEvents, ClickHouseHistory
+    from oddspipe.core.adapters.clickhouse.rows import ShadowModel
     from oddspipe.core.adapters.clickhouse.server import Place
 
 
-def history_of(plan: Plan, sink: SinkPlan) -> "ClickHouseHistory":
-    """Make what keeps the history of odds on a server.
+def history_of(plan: Plan, sink: SinkPlan, *, shadow: bool = False) -> "ClickHouseHistory":
+    """Make what keeps the history of odds on a server, or that of the shadow.
 
     Raises:
         RunError: The password cannot be read.
     """
     from oddspipe.core.adapters.clickhouse.history import ClickHouseHistory  # noqa: PLC0415
 
-    return ClickHouseHistory(place_of(plan, sink), plan.sport, plan.logic_digest, name=sink.name)
+    return ClickHouseHistory(
+        place_of(plan, sink),
+        plan.sport,
+        plan.logic_digest,
+        name=f"{sink.name}.shadow" if shadow else sink.name,
+        shadow=shadow_model_of(plan) if shadow else None,
+    )
 
 
 def events_of(plan: Plan, sink: SinkPlan) -> "ClickHouseEvents":
@@ -40,7 +48,18 @@ def stored_of(plan: Plan, sink: SinkPlan) -> "Stored":
     from oddspipe.core.adapters.clickhouse.client import Stored  # noqa: PLC0415
 
     store = dict(sink.options["store"])
-    return Stored(plan.sport, plan.layout, plan.kinds, store, plan.logic_digest)
+    shadow = shadow_model_of(plan)
+    return Stored(plan.sport, plan.layout, plan.kinds, store, plan.logic_digest, shadow)
+
+
+def shadow_model_of(plan: Plan) -> "ShadowModel | None":
+    """Return whose prices those of the plan's shadow are; None without one."""
+    from oddspipe.core.adapters.clickhouse.rows import ShadowModel  # noqa: PLC0415
+
+    if plan.shadow is None:
+        return None
+    model = plan.shadow.model
+    return ShadowModel(model.name, model.version, model_digest(model))
 
 
 def place_of(plan: Plan, sink: SinkPlan) -> "Place":

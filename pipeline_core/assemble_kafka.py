@@ -1,7 +1,7 @@
 """From a plan to a run over Kafka: one worker that reads the feed and writes in transactions."""
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -15,8 +15,9 @@ from oddspipe.core.adapters.kafka.ledger import Ledger
 from oddspipe.core.adapters.kafka.odds_rounds import RoundPublisher
 from oddspipe.core.adapters.kafka.publisher import Publisher, Reader, drain
 from oddspipe.core.adapters.kafka.records import Topics, Worker, topic_configs
-from oddspipe.core.assemble import model_of, origin_of, redis_of
+from oddspipe.core.assemble import origin_of, redis_of
 from oddspipe.core.assemble_clickhouse import events_of, history_of
+from oddspipe.core.assemble_models import Shadows, model_of
 from oddspipe.core.assemble_stages import (
     Counted,
     Slot,
@@ -61,6 +62,7 @@ class KafkaRun:
     counted: Counted
     made: list[str]
     not_fed: list[str]
+    shadows: Shadows
     _slot: Slot
     _clock: Clock
     _behind: dict[str, int]
@@ -149,6 +151,7 @@ class KafkaRun:
             "accuracy": all_of(
                 [one.chain.accuracy for one in self.runner.owned.values()]
             ).as_report(),
+            "shadow": self.shadows.report([one.chain.shadow for one in self.runner.owned.values()]),
             "sinks": {
                 one.sink.name: {
                     "outputs": one.written,
@@ -163,7 +166,12 @@ class KafkaRun:
 
 
 def assemble_kafka(
-    plan: Plan, slot: Slot, sinks: tuple[str, ...] | None, *, clock: Clock | None = None
+    plan: Plan,
+    slot: Slot,
+    sinks: tuple[str, ...] | None,
+    *,
+    clock: Clock | None = None,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> KafkaRun:
     """Make the topics that are missing and wire everything.
 
@@ -172,6 +180,7 @@ def assemble_kafka(
         slot: Which worker this is.
         sinks: Names of the plan's sinks to feed; None for all that can be.
         clock: What commits, snapshots and pauses go by.
+        tell: Is told what goes wrong beside the run, once.
 
     Raises:
         UsageError: The environment or a sink does not fit a run over Kafka.
@@ -179,7 +188,7 @@ def assemble_kafka(
         RunError: The cluster does not answer.
     """
     clock = clock or SystemClock()
-    work = work_of(plan, slot)
+    work = work_of(plan, slot, tell)
     cluster = cluster_of(plan)
     worker = Worker(cluster, work.group, slot.slot)
     fed, not_fed = _fed(plan, sinks if slot.publishes else ())
@@ -210,17 +219,31 @@ def assemble_kafka(
         for one in _publishers(plan, sink, named, clock)
     ]
     return KafkaRun(
-        plan, work.topics, worker, runner, publishers, counted, made, not_fed, slot, clock, {}
+        plan,
+        work.topics,
+        worker,
+        runner,
+        publishers,
+        counted,
+        made,
+        not_fed,
+        work.shadows,
+        slot,
+        clock,
+        {},
     )
 
 
 def _publishers(plan: Plan, sink: SinkPlan, worker: Worker, clock: Clock) -> Iterator[Reader]:
-    """Make what brings the topics to a sink."""
+    """Yield what brings the topics to a sink, and the shadow's to a history."""
     topics = topics_of(plan)
     if sink.kind == "redis":
         yield Publisher(redis_of(plan, sink, _state(plan)), topics.odds, worker, clock)
         return
     yield RoundPublisher(history_of(plan, sink), topics.odds, worker, clock, _token)
+    if plan.shadow is not None:
+        store = history_of(plan, sink, shadow=True)
+        yield RoundPublisher(store, topics.shadow, worker, clock, _token)
     if plan.apart:
         yield EventPublisher(events_of(plan, sink), plan, topics.normalised, worker, clock, _token)
 

@@ -12,7 +12,8 @@ from oddspipe.core.adapters.kafka.client import said
 from oddspipe.core.adapters.kafka.records import CALL_S, Topics
 from oddspipe.core.adapters.kafka.written import EventRecords, SportRecords
 from oddspipe.core.adapters.live.source import messages_of
-from oddspipe.core.assemble import model_of, origin_of
+from oddspipe.core.assemble import origin_of, shadow_origin_of
+from oddspipe.core.assemble_models import Shadows, prices_of
 from oddspipe.core.errors import UnreachableError, UsageError
 from oddspipe.core.names import Stage
 from oddspipe.core.plan.model import Plan
@@ -21,8 +22,9 @@ from oddspipe.core.runtime.chain import NormaliseChain, PartitionChain, PriceCha
 from oddspipe.core.runtime.fused import Chain
 from oddspipe.core.runtime.pulse import Pulse
 from oddspipe.core.runtime.transactional import COMMIT_US, Written
-from oddspipe.core.runtime.watchdog import WatchedModel
+from oddspipe.core.stages.isolate import Prices
 from oddspipe.core.stages.raw import RawMessages
+from oddspipe.core.stages.shadow import Shadow
 from oddspipe.ext.records import Rows
 
 NORMALISE_COMMIT_US: Final = 30_000
@@ -96,6 +98,7 @@ class Work:
         make_chain, make_pulse: Make the stages of a partition, and what watches over its games.
         written: What is written of an output.
         commit_us: Time from the first record of a transaction to its commit.
+        shadows: Make the shadows of partitions.
     """
 
     topics: Topics
@@ -104,10 +107,11 @@ class Work:
     make_pulse: Callable[[], Pulse]
     written: Written
     commit_us: int
+    shadows: Shadows
 
 
-def work_of(plan: Plan, slot: Slot) -> Work:
-    """Return what a worker does.
+def work_of(plan: Plan, slot: Slot, tell: Callable[[str], None] = lambda _: None) -> Work:
+    """Return what a worker does; `tell` is told what goes wrong beside it, once.
 
     Raises:
         UsageError: The environment divides the work in another way.
@@ -115,6 +119,7 @@ def work_of(plan: Plan, slot: Slot) -> Work:
     """
     _refuse_other_division(plan, slot.stage)
     topics, group = topics_of(plan), group_of(plan, slot.group)
+    shadows = Shadows(plan, tell)
     if slot.stage is Stage.NORMALISE:
         return Work(
             topics.of_normalise(),
@@ -124,13 +129,20 @@ def work_of(plan: Plan, slot: Slot) -> Work:
             lambda: Pulse((), ()),
             EventRecords(topics, letters_of(plan)),
             NORMALISE_COMMIT_US,
+            shadows,
         )
-    model = WatchedModel(model_of(plan))
-    make_chain: Callable[[], Chain] = lambda: first_chain(plan, model)  # noqa: E731 - one of two
+    model = prices_of(plan)
+
+    def make_chain() -> Chain:
+        if plan.apart:
+            return PriceChain(plan, model, shadows.one())
+        return first_chain(plan, model, shadows.one())
+
     if plan.apart:
         topics, group = topics.of_price(), stage_group(group, Stage.PRICE)
-        make_chain = lambda: PriceChain(plan, model)  # noqa: E731 - as above
-    written = SportRecords(topics, origin_of(plan), formats_of(plan), letters_of(plan))
+    written = SportRecords(
+        topics, origin_of(plan), formats_of(plan), letters_of(plan), shadow_origin_of(plan)
+    )
     return Work(
         topics,
         group,
@@ -138,6 +150,7 @@ def work_of(plan: Plan, slot: Slot) -> Work:
         lambda: Pulse(plan.kinds, plan.odds.at_once),
         written,
         COMMIT_US,
+        shadows,
     )
 
 
@@ -180,11 +193,13 @@ def refuse_other_state(plan: Plan, cluster: Cluster, group: str) -> None:
         )
 
 
-def first_chain(plan: Plan, model: WatchedModel) -> "PartitionChain | NormaliseChain":
+def first_chain(
+    plan: Plan, model: Prices, shadow: Shadow | None = None
+) -> "PartitionChain | NormaliseChain":
     """Make the stages that read the feed."""
     if plan.apart:
         return NormaliseChain(plan, _reader(plan))
-    return PartitionChain(plan, model, read=_reader(plan))
+    return PartitionChain(plan, model, shadow=shadow, read=_reader(plan))
 
 
 def _reader(plan: Plan) -> Any:  # noqa: ANN401 - a function, or None
@@ -194,7 +209,8 @@ def _reader(plan: Plan) -> Any:  # noqa: ANN401 - a function, or None
 
 def topics_of(plan: Plan) -> Topics:
     """Return the names of a sport's topics."""
-    return Topics.of(plan.sport, plan.feed.options.get("topic"))
+    feed = plan.feed.options.get("topic")
+    return Topics.of(plan.sport, feed, shadow=plan.shadow is not None)
 
 
 def group_of(plan: Plan, named: str | None) -> str:

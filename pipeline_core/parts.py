@@ -100,6 +100,30 @@ class ModelPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class Isolation:
+    """Where a model runs, how long one batch may take it, and how much memory it may take.
+
+    `memory_bytes` is a limit of a process of its own, beyond what it takes when it is loaded.
+    """
+
+    process: bool = False
+    deadline_us: int = 2_000_000
+    memory_bytes: int = 512 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowPlan:
+    """A second model that prices the same states, is recorded and never published.
+
+    After `failures` prices that failed it is off until the next start.
+    """
+
+    model: ModelPlan
+    isolation: Isolation
+    failures: int
+
+
+@dataclass(frozen=True, slots=True)
 class MarketPlan:
     """One market of one scope.
 

@@ -35,8 +35,9 @@ from oddspipe.core.adapters.kafka.records import (
     topic_configs,
 )
 from oddspipe.core.adapters.kafka.written import EventRecords, SportRecords
-from oddspipe.core.assemble import Input, model_of, origin_of, source_of
+from oddspipe.core.assemble import Input, origin_of, source_of
 from oddspipe.core.assemble_kafka import feed_server_of
+from oddspipe.core.assemble_models import model_of
 from oddspipe.core.assemble_stages import letters_of
 from oddspipe.core.clock import SystemClock
 from oddspipe.core.names import FieldType

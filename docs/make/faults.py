@@ -12,7 +12,7 @@ from oddspipe.core.adapters.dead_letters import FIELD_REASONS, RULE_REASONS
 from oddspipe.core.batch.rejects import COUNTED_ONLY, Reason
 from oddspipe.core.errors import OddspipeError
 from oddspipe.core.spec.faults import faults
-from oddspipe.core.stages.isolate import HungError
+from oddspipe.core.stages.isolate import CrashedError, HungError
 
 CORPUS = Path(__file__).parents[2] / "tests" / "corpus"
 _LONGEST = 90
@@ -36,7 +36,7 @@ DO = {
 def error_classes() -> list[type[OddspipeError]]:
     """Return every class of the error tree that has a code of its own, parents first."""
     found = [one for one in vars(errors).values() if _is_error(one)]
-    return [*found, HungError]
+    return [*found, HungError, CrashedError]
 
 
 def _is_error(one: object) -> bool:

@@ -34,6 +34,7 @@ class Origin:
     """What is the same in every message of a sport's stream.
 
     `expires_after_us` is added to the time of the price: after it, the price must not be used.
+    `stream` is what the messages are: odds, or what a shadow says, which is for no partner.
     """
 
     sport: str
@@ -41,6 +42,7 @@ class Origin:
     model_version: str
     plan: str
     expires_after_us: int
+    stream: str = "odds"
 
 
 class Model(msgspec.Struct, frozen=True):
@@ -114,7 +116,7 @@ def messages(
         return b""
     markets = _markets(odds, first, formats)
     model = Model(origin.model, origin.model_version)
-    stream = f"{origin.sport}.odds"
+    stream = f"{origin.sport}.{origin.stream}"
     heads = zip(
         _listed(odds, first, ("game", "sequence", "number")),
         _times(odds, first, origin.expires_after_us),

@@ -9,7 +9,7 @@ import polars as pl
 from oddspipe.core.adapters.odds_rows import boards, prices
 from oddspipe.core.adapters.recorded import Selection
 from oddspipe.core.adapters.replay import replay_of
-from oddspipe.core.assemble import model_of, ratings_of
+from oddspipe.core.assemble_models import model_of, ratings_of
 from oddspipe.core.backtest.forecasts import Forecasts
 from oddspipe.core.backtest.recorded import Recorded
 from oddspipe.core.errors import RunError

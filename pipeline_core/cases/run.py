@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path as FilePath
 
-from oddspipe.core.assemble import model_of
+from oddspipe.core.assemble_models import model_of
 from oddspipe.core.cases.compare import Difference, Question, differences
 from oddspipe.core.cases.play import Came, play
 from oddspipe.core.clock import Clock

@@ -39,6 +39,8 @@ LOGGED_EXTRA: Final = 2
 """Scores, corrections, start and end beside the plays of a game: as many again."""
 MEASURED_PROGRAM: Final = 136 << 20
 """Python, NumPy, Polars and the sinks' clients: 128 MB were measured when a run had just begun."""
+MEASURED_MODEL: Final = 96 << 20
+"""A process of a model: 74 MB were measured with the NFL's and NBA's, 86 MB with the MLB's."""
 MEASURED_ENGINE: Final = 704 << 20
 """The ClickHouse engine in the process: 285 MB were measured at the start, 650 when it was busy."""
 
@@ -76,10 +78,27 @@ def memory_of(plan: Plan) -> list[MemoryLine]:
         lines.append(
             MemoryLine("ClickHouse engine", MEASURED_ENGINE, "in the process", measured=True)
         )
+    lines += process_lines(plan)
     lines.append(
         MemoryLine("program", MEASURED_PROGRAM, "Python, NumPy, Polars, clients", measured=True)
     )
     return lines
+
+
+def process_lines(plan: Plan) -> list[MemoryLine]:
+    """Bound the models that have a process of their own: the program there, and their limit."""
+    asked = {"model's process": plan.isolation}
+    if plan.shadow is not None:
+        asked["shadow's process"] = plan.shadow.isolation
+    return [
+        MemoryLine(
+            name, MEASURED_MODEL + one.memory_bytes,
+            f"{size_text(MEASURED_MODEL)} loaded, and {size_text(one.memory_bytes)} that it may "
+            "take besides",
+        )
+        for name, one in asked.items()
+        if one.process
+    ]  # fmt: skip
 
 
 def within(plan: Plan, window_us: int) -> int:

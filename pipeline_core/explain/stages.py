@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from oddspipe.core.batch.layout import ENVELOPE_COLUMNS
 from oddspipe.core.names import LatePolicy, Policy
-from oddspipe.core.parts import MarketPlan
+from oddspipe.core.parts import Isolation, MarketPlan, ModelPlan
 from oddspipe.core.plan.catalogue import ListedRule, kind_names, rules, size_text
 from oddspipe.core.plan.checks.timing import duration_text
 from oddspipe.core.plan.graph import counted, mapped_by
@@ -114,8 +114,14 @@ def _price(plan: Plan, listed: list[ListedRule]) -> Iterator[Fact]:
     if plan.derived:
         yield Fact("derived", ", ".join(column.name for column in plan.derived))
     yield from _rules(listed, "temporal")
-    given = ", ".join(f"{name} {value}" for name, value in model.parameters.items())
-    yield Fact("model", f"{model.name} {model.version}" + (f" with {given}" if given else ""))
+    yield Fact("model", f"{_model(model)}; {_where(plan.isolation)}")
+    if (shadow := plan.shadow) is not None:
+        yield Fact(
+            "shadow",
+            f"{_model(shadow.model)}; {_where(shadow.isolation)}; asked about the same states, "
+            f"recorded, never published; off after {shadow.failures} failures or three answers "
+            "that come too late",
+        )
     for market in odds.markets:
         yield Fact("market", _market(market))
     yield Fact(
@@ -139,6 +145,19 @@ def _price(plan: Plan, listed: list[ListedRule]) -> Iterator[Fact]:
         policy = dict(odds.policies).get("frozen_feed", Policy.SUSPEND)
         still = duration_text(odds.frozen_after_us)
         yield Fact("frozen", f"plays, score and clock stand still for {still}: {policy}")
+
+
+def _model(model: ModelPlan) -> str:
+    given = ", ".join(f"{name} {value}" for name, value in model.parameters.items())
+    return f"{model.name} {model.version}" + (f" with {given}" if given else "")
+
+
+def _where(isolation: Isolation) -> str:
+    """Say where a model runs and what it may take."""
+    limit = f"{duration_text(isolation.deadline_us)} a batch at most"
+    if not isolation.process:
+        return limit
+    return f"in a process of its own, {limit}, {size_text(isolation.memory_bytes)} once loaded"
 
 
 def _market(market: MarketPlan) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from oddspipe.core.adapters.clickhouse.ddl import (
+    SHADOW,
     event_statements,
     history_statements,
     statements,
@@ -41,12 +42,12 @@ def sport_statements(member: Member) -> list[str]:
         (sink.options.get("keep") for sink in member.plan.sinks if sink.kind == "clickhouse"), None
     )
     days = int(keep or KEPT_DAYS * DAY_US) // DAY_US
-    layout = member.plan.layout
-    filled = history_statements(member.sport, keep_days=days)
+    layout, shadow = member.plan.layout, member.plan.shadow is not None
+    filled = history_statements(member.sport, keep_days=days, shadow=shadow)
     if member.plan.apart:
         filled += event_statements(member.sport, layout, keep_days=days)
     remembers = {one.partition("(")[0]: one for one in filled}
-    made = statements(member.sport, layout, keep_days=days)
+    made = statements(member.sport, layout, keep_days=days, shadow=shadow)
     return [
         f"CREATE DATABASE IF NOT EXISTS {DATABASE}",
         f"USE {DATABASE}",
@@ -68,7 +69,9 @@ def access_statements(fleet: Fleet) -> list[str]:
     # What publishers are: they add to the history, and see whether it remembers tokens.
     made.append("CREATE ROLE IF NOT EXISTS oddspipe_writer")
     for member in fleet.members:
-        filled = ("odds_history", *(("events", "tracking_by_second") if member.plan.apart else ()))
+        filled = ["odds_history"]
+        filled += [SHADOW] if member.plan.shadow else []
+        filled += ["events", "tracking_by_second"] if member.plan.apart else []
         made += [
             f"GRANT INSERT, SHOW TABLES ON {DATABASE}.{name} TO oddspipe_writer"
             for name in (table(member.sport, what) for what in filled)
@@ -89,16 +92,14 @@ def _sport_access(member: Member) -> list[str]:
     role = f"oddspipe_{member.sport}"
     name = {
         what: f"{DATABASE}.{table(member.sport, what)}"
-        for what in ("odds_history", "odds_latest", "events", "tracking_by_second")
+        for what in ("odds_history", "odds_latest", "events", "tracking_by_second", SHADOW)
     }
+    quants = ("events", "tracking_by_second", *((SHADOW,) if member.plan.shadow else ()))
     return [
         f"CREATE ROLE IF NOT EXISTS {role}",
         *(f"GRANT SELECT ON {name[what]} TO {role}" for what in ("odds_history", "odds_latest")),
         *(f"GRANT {role} TO {reader}" for reader in ("oddspipe_analyst", "oddspipe_quant")),
-        *(
-            f"GRANT SELECT ON {name[what]} TO oddspipe_quant"
-            for what in ("events", "tracking_by_second")
-        ),
+        *(f"GRANT SELECT ON {name[what]} TO oddspipe_quant" for what in quants),
         (
             f"CREATE ROW POLICY IF NOT EXISTS settled_and_live ON {name['odds_history']} "
             f"USING 1 TO {role}, oddspipe_operator, default"

@@ -310,6 +310,12 @@ class Member:
             name = own.snapshots if self.plan.apart else names.snapshots
             made.append(self._topic(name, common | dict(configs[name]), str(stage),
                                     "State of each partition; never edit it.", 0))  # fmt: skip
+        if names.shadow:
+            made.append(
+                self._topic(names.shadow, common | dict(configs[names.shadow])
+                            | {"retention.ms": str(self.infra.odds_kept // 1000)},
+                            "price", "What the shadow says of the odds; for no partner.", odds)
+            )  # fmt: skip
         if self.is_live:
             made.append(
                 Topic(ingest_topic(self.sport), 1, self.replication,

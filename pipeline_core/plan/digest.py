@@ -2,7 +2,8 @@
 
 The logic digest covers what decides prices: event layout, kinds, mapping, rules, windows, state,
 model (name, version, parameters) and odds. It is the same in all environments; tests, owner,
-alerts, schedule, load and sinks leave it alone. The deployment digest covers everything but tests.
+alerts, schedule, load and sinks leave it alone, and so does where the model runs, or another that
+is only compared with it. The deployment digest covers everything but tests.
 """
 
 import hashlib
@@ -13,6 +14,7 @@ from enum import Enum
 from typing import Any, Final
 
 from oddspipe.core.batch.layout import Layout
+from oddspipe.core.parts import ModelPlan
 from oddspipe.core.plan.model import Plan
 
 ENGINE = 2
@@ -40,12 +42,14 @@ DEPLOYMENT_ADDS: Final = {
     "alerts": "alert thresholds",
     "deployment": "environment: endpoints, sizes, partners, owners, prices of the cost model",
     "feed": "the rest of the feed: protocol, address, partitions, heartbeat, retention, recording",
+    "isolation": "where the model runs: process, deadline, memory",
     "layout": "descriptions and units of fields",
     "load": "load profile",
     "made_game": "how games are simulated",
     "owner": "owner of the sport",
     "retired": "names and numbers that the event never uses again",
     "schedule": "season and schedule",
+    "shadow": "model that is compared with it: name, version, parameters, limits",
     "sinks": "sinks: guarantees and options",
     "snapshot_interval_us": "snapshot interval",
     "title": "title of the sport",
@@ -116,6 +120,12 @@ def logic_digest(plan: Plan) -> str:
 def deployment_digest(plan: Plan) -> str:
     """Return the SHA-256 of everything but tests, as 64 hexadecimal digits."""
     return hashlib.sha256(canonical(deployment_document(plan))).hexdigest()
+
+
+def model_digest(model: ModelPlan) -> str:
+    """Return the SHA-256 of a model's name, version and parameters."""
+    identity = (model.name, model.version, model.parameters)
+    return hashlib.sha256(canonical(identity)).hexdigest()
 
 
 def with_digests(plan: Plan) -> Plan:

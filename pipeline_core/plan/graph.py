@@ -153,6 +153,7 @@ def _nodes(plan: Plan) -> Iterator[Node]:
         (
             "price",
             f"model {plan.model.name} {plan.model.version}",
+            *((f"shadow {plan.shadow.model.name}",) if plan.shadow else ()),
             f"{counted(len(odds.markets), 'market')}, {counted(len(odds.guards), 'guard')}",
         ),
     )  # fmt: skip

@@ -46,7 +46,8 @@ def sport_schema(models: Iterable[str] | None = None) -> dict[str, Any]:
     made = _schema(SportSpec, "A sport of oddspipe")
     defs = made["$defs"]
     names = installed("models") if models is None else tuple(sorted(models))
-    _with_parameters(defs["ModelSpec"], defs, "models", names)
+    for part in ("ModelSpec", "ShadowSpec"):
+        _with_parameters(defs[part], defs, "models", names)
     if models is None:
         _with_parameters(defs["PluginSink"], defs, "sinks", installed("sinks"))
     return made

@@ -9,6 +9,7 @@ from oddspipe.core.parts import (
     DerivedColumn,
     Duplicates,
     FeedPlan,
+    Isolation,
     KindPlan,
     Load,
     MadeGame,
@@ -19,6 +20,7 @@ from oddspipe.core.parts import (
     Retired,
     Rule,
     Schedule,
+    ShadowPlan,
     SinkPlan,
     StateColumn,
 )
@@ -54,6 +56,8 @@ class Plan:
     tests: tuple[dict[str, Any], ...]
     deployment: Deployment
     retired: Retired = field(default_factory=Retired)
+    isolation: Isolation = field(default_factory=Isolation)
+    shadow: ShadowPlan | None = None
     logic_digest: str = ""
     deployment_digest: str = ""
 

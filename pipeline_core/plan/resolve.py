@@ -19,6 +19,7 @@ from oddspipe.core.parts import (
     Duplicates,
     FeedPlan,
     Guard,
+    Isolation,
     KindPlan,
     Load,
     MadeGame,
@@ -35,6 +36,7 @@ from oddspipe.core.parts import (
     Rule,
     Schedule,
     Scoring,
+    ShadowPlan,
     SinkPlan,
     StateColumn,
 )
@@ -46,7 +48,7 @@ from oddspipe.core.plan.digest import with_digests
 from oddspipe.core.plan.model import Plan
 from oddspipe.core.ports.registry import load_model
 from oddspipe.core.spec.feed import FeedSpec, RecordedEventSpec, RecordingSpec
-from oddspipe.core.spec.model import ModelSpec, RetiredSpec, SportSpec
+from oddspipe.core.spec.model import ModelSpec, RetiredSpec, ShadowSpec, SportSpec
 from oddspipe.core.spec.odds import MarketSpec, OddsSpec
 from oddspipe.core.spec.platform import SPORT, EnvironmentSpec, PlatformSpec
 from oddspipe.core.spec.sinks import Sink
@@ -119,6 +121,8 @@ def planned(spec: SportSpec, platform: PlatformSpec, environment: str) -> Plan:
                 _values(spec, platform, place),
             ),
             retired=_retired(spec.event.retired),
+            isolation=_isolation(spec.model),
+            shadow=_shadow(spec.model.shadow),
         )
     )
 
@@ -206,7 +210,17 @@ def _derived(columns: Mapping[str, str]) -> tuple[DerivedColumn, ...]:
     return tuple(DerivedColumn(name, columns[name]) for name in placed)
 
 
-def _model(spec: ModelSpec) -> ModelPlan:
+def _isolation(spec: ModelSpec | ShadowSpec) -> Isolation:
+    return Isolation(spec.isolation == "process", spec.deadline, spec.memory)
+
+
+def _shadow(spec: ShadowSpec | None) -> ShadowPlan | None:
+    if spec is None:
+        return None
+    return ShadowPlan(_model(spec), _isolation(spec), spec.failures)
+
+
+def _model(spec: ModelSpec | ShadowSpec) -> ModelPlan:
     model = load_model(spec.name)
     parameters = model.Parameters.model_validate(spec.parameters).model_dump(mode="json")
     return ModelPlan(spec.name, model.version, parameters, tuple(model.scopes), tuple(model.inputs))

@@ -1,7 +1,7 @@
 """What one step of the pipeline gives to its sinks."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -116,6 +116,7 @@ class Output:
         strings: Names of every string column, by column index; only ever grow.
         position: Input position after the last payload of this step.
         until_us: Recorded time reached.
+        shadow: What a second model says of the rows of `odds`; never published.
     """
 
     events: Batch
@@ -126,3 +127,4 @@ class Output:
     strings: dict[int, Sequence[str]]
     position: int
     until_us: int
+    shadow: Odds = field(default_factory=Odds.none)

@@ -17,6 +17,7 @@ from oddspipe.core.stages.order import GameOrder
 from oddspipe.core.stages.price import Price, PricePlan, Watch
 from oddspipe.core.stages.protocol import Account, Frozen
 from oddspipe.core.stages.receive import Receive
+from oddspipe.core.stages.shadow import Shadow
 
 
 class _Names(Mapping[int, Sequence[str]]):
@@ -42,6 +43,7 @@ class PartitionChain:
         plan: The plan.
         model: The plan's model, or what watches over it.
         watch: Is shown what the model is asked.
+        shadow: A second model, which is asked the same.
         read: Makes events of what comes, where it is not events yet.
     """
 
@@ -50,6 +52,7 @@ class PartitionChain:
         plan: Plan,
         model: Prices,
         watch: Watch | None = None,
+        shadow: Shadow | None = None,
         read: Callable[[Payloads], Payloads] | None = None,
     ) -> None:
         """Compile every stage.
@@ -60,7 +63,8 @@ class PartitionChain:
         """
         self._read = read
         self._normalise, self._order = _first_stages(plan)
-        self._price = Price(_price_plan(plan), model, _Names(self._normalise), watch)
+        self._price = Price(_price_plan(plan), model, _Names(self._normalise), watch, shadow)
+        self._shadow = shadow
 
     def step(self, payloads: Payloads) -> Output:
         """Put payloads through every stage."""
@@ -79,6 +83,7 @@ class PartitionChain:
             dict(strings),
             int(payloads.positions[-1]) + 1,
             ordered.until_us,
+            priced.shadow,
         )
 
     @property
@@ -95,6 +100,11 @@ class PartitionChain:
     def accuracy(self) -> Accuracy:
         """Return how good the published chances of finished games were."""
         return self._price.accuracy
+
+    @property
+    def shadow(self) -> Shadow | None:
+        """Return the model that is compared with the published one, if there is one."""
+        return self._shadow
 
     def states(self) -> dict[str, dict[str, float]]:
         """Return state and derived columns of every game seen so far, NaN where absent."""
@@ -131,6 +141,7 @@ class NormaliseChain:
     """
 
     accuracy: ClassVar = all_of([])
+    shadow: ClassVar = None
 
     def __init__(self, plan: Plan, read: Callable[[Payloads], Payloads] | None = None) -> None:
         """Compile the stages.
@@ -187,9 +198,10 @@ class PriceChain:
     Args:
         plan: The plan.
         model: The plan's model, or what watches over it.
+        shadow: A second model, which is asked the same.
     """
 
-    def __init__(self, plan: Plan, model: Prices) -> None:
+    def __init__(self, plan: Plan, model: Prices, shadow: Shadow | None = None) -> None:
         """Compile the stages.
 
         Raises:
@@ -197,7 +209,9 @@ class PriceChain:
             OddsError: The plan's markets cannot be made.
         """
         self._receive = Receive(plan.layout, plan.kinds, max_payload_bytes=plan.max_payload_bytes)
-        self._price = Price(_price_plan(plan), model, _Names(self._receive), numbered=True)
+        parts, names = _price_plan(plan), _Names(self._receive)
+        self._price = Price(parts, model, names, shadow=shadow, numbered=True)
+        self._shadow = shadow
 
     def step(self, payloads: Payloads) -> Output:
         """Price records of the normalised topic."""
@@ -213,6 +227,7 @@ class PriceChain:
             dict(strings),
             int(payloads.positions[-1]) + 1,
             events.until_us,
+            priced.shadow,
         )
 
     @property
@@ -224,6 +239,11 @@ class PriceChain:
     def accuracy(self) -> Accuracy:
         """Return how good the published chances of finished games were."""
         return self._price.accuracy
+
+    @property
+    def shadow(self) -> Shadow | None:
+        """Return the model that is compared with the published one, if there is one."""
+        return self._shadow
 
     def live_states(self) -> Mapping[str, NDArray[np.float64]]:
         """Return state and derived columns of the games under way, a row a game."""

@@ -25,6 +25,7 @@ from oddspipe.core.runtime.recover import Keeper, Snapshot
 from oddspipe.core.runtime.watch import Watch
 from oddspipe.core.stages.accuracy import Accuracy
 from oddspipe.core.stages.protocol import Account, Frozen
+from oddspipe.core.stages.shadow import Shadow
 
 WAIT_S = 0.02
 """How long the stages wait for input before they look after lanes and C again."""
@@ -50,6 +51,11 @@ class Chain(Protocol):
     @property
     def accuracy(self) -> Accuracy:
         """Return how good the published chances of finished games were."""
+        ...
+
+    @property
+    def shadow(self) -> Shadow | None:
+        """Return the model that is compared with the published one, if there is one."""
         ...
 
     def live_states(self) -> Mapping[str, NDArray[np.float64]]:

@@ -15,6 +15,7 @@ from oddspipe.core.spec.fields import (
     Number,
     PositiveDuration,
     Share,
+    Size,
     Sql,
     Text,
     Whole,
@@ -168,6 +169,24 @@ class StateSpec(Part):
     """Columns computed of state columns and of derived columns above them, as SQL."""
 
 
+class ShadowSpec(Part):
+    """A second model that prices the same states: it is recorded, never published."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$")]
+    """Entry point of group `oddspipe.models`."""
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    """Parameters; typed by the plug-in."""
+    isolation: Literal["thread", "process"] = "thread"
+    """`process` runs it in a process of its own."""
+    deadline: PositiveDuration = 1_000_000
+    """Longest time for one batch; what takes longer is a failure. The published odds wait so long
+    at most, three times at most: then it is off."""
+    memory: Size = 536_870_912
+    """What it may take beyond what it takes when it is loaded; with `isolation: process`."""
+    failures: Annotated[Whole, Field(ge=1, le=1_000_000)] = 100
+    """Prices that may fail since the start; then it is off until the next start."""
+
+
 class ModelSpec(Part):
     """The odds model: a plug-in, and its parameters."""
 
@@ -175,6 +194,15 @@ class ModelSpec(Part):
     """Entry point of group `oddspipe.models`."""
     parameters: dict[str, Any] = Field(default_factory=dict)
     """Parameters; typed by the plug-in."""
+    isolation: Literal["thread", "process"] = "thread"
+    """`process` runs it in a process of its own: it may crash, or take what memory it likes, and
+    only the games of that batch are suspended."""
+    deadline: PositiveDuration = 2_000_000
+    """Longest time for one batch; the games of one that takes longer are suspended."""
+    memory: Size = 536_870_912
+    """What it may take beyond what it takes when it is loaded; with `isolation: process`."""
+    shadow: ShadowSpec | None = None
+    """Another model to compare with it on the same states."""
 
 
 class RecoverySpec(Part):

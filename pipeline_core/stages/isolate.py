@@ -30,6 +30,12 @@ class HungError(PluginError):
     code = "plugin.hung"
 
 
+class CrashedError(HungError):
+    """The model's process ended; the same rows may not be asked again one by one."""
+
+    code = "plugin.crashed"
+
+
 @dataclass(frozen=True, slots=True)
 class RawBoards:
     """Prices of every slot at every cut, before guards; arrays of shape (cuts, slots).

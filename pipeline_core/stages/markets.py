@@ -142,6 +142,15 @@ class _Layout:
     line_factor: FloatArray
 
 
+def marginals_of(markets: tuple[MarketPlan, ...]) -> list[tuple[str, str]]:
+    """Return which marginals these markets are made of: scopes, and margin, total, home or away.
+
+    Raises:
+        OddsError: As `slots_of`.
+    """
+    return [(source.scope, source.axis) for source in _layout(markets).sources]
+
+
 def slots_of(markets: tuple[MarketPlan, ...]) -> Slots:
     """Return what the columns of a board of these markets are.
 

@@ -15,12 +15,14 @@ from oddspipe.core.names import Kind, Market, Side
 from oddspipe.core.parts import DerivedColumn, KindPlan, OddsPlan, Rule, StateColumn
 from oddspipe.core.ports.output import Odds, Rollups
 from oddspipe.core.stages.accuracy import Accuracy, Scorer
+from oddspipe.core.stages.asked import Asked, asked_of
 from oddspipe.core.stages.board import OPEN, PASSES, STATUSES, Books, Cuts, Published
 from oddspipe.core.stages.fold import Fold, Folded
 from oddspipe.core.stages.frame import StateFrame, Strings
 from oddspipe.core.stages.guard import Cause
 from oddspipe.core.stages.isolate import Columns, Pricer, Prices, RawBoards
 from oddspipe.core.stages.protocol import Account
+from oddspipe.core.stages.shadow import Shadow, Shadowed
 from oddspipe.core.stages.slots import Shape
 from oddspipe.core.stages.verdicts import Refused, Verdicts
 from oddspipe.ext import _fold_state as s
@@ -59,12 +61,16 @@ Watch = Callable[[NDArray[np.int64], NDArray[np.int64], Columns], None]
 
 
 class Priced(NamedTuple):
-    """What one step gives: events that were folded, complete rollups, odds, and rejects."""
+    """What one step gives: events that were folded, complete rollups, odds, rejects.
+
+    `shadow` are the prices of a second model for what the odds price.
+    """
 
     events: Batch
     rollups: Rollups
     odds: Odds
     rejects: Rejects
+    shadow: Odds
 
 
 class _Letter(NamedTuple):
@@ -87,6 +93,7 @@ class _Saved(msgspec.Struct, array_like=True):
     anomalies: bytes
     flagged: dict[str, int]
     scores: bytes
+    shadow: bytes = b""
 
 
 class Price:
@@ -97,15 +104,17 @@ class Price:
         model: The model, or what watches over it.
         strings: Names of interned strings by column, growing as they come; for SQL.
         watch: Is shown what the model is asked.
+        shadow: A second model, which is asked the same.
         numbered: Keep the numbers that events come with; else they are counted anew.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it has to know
         self,
         plan: PricePlan,
         model: Prices,
         strings: Strings | None = None,
         watch: Watch | None = None,
+        shadow: Shadow | None = None,
         *,
         numbered: bool = False,
     ) -> None:
@@ -137,6 +146,7 @@ class Price:
         self._letters: dict[int, _Letter] = {}
         self._failures: dict[int, int] = {}
         self._watch = watch
+        self._shadow = shadow
         self._no_odds = Odds.none()
         self._words = tuple(
             np.array(words, object)
@@ -150,11 +160,11 @@ class Price:
             PluginError: The model hung too often.
         """
         folded = self._verdicts.counted(self._fold.step(batch), self.account)
-        failed, odds = self._odds(folded)
+        failed, odds, shadow = self._odds(folded)
         events = self._events(batch, folded)
         rejects = self._rejects(batch, folded, failed)
         self._remember(batch)
-        return Priced(events, self._rolled(folded), odds, rejects)
+        return Priced(events, self._rolled(folded), odds, rejects, shadow)
 
     def _events(self, batch: Batch, folded: Folded) -> Batch:
         """Return the events that went on, numbered anew: rejects leave no gap."""
@@ -222,13 +232,13 @@ class Price:
 
     # Prices.
 
-    def _odds(self, folded: Folded) -> tuple[list[Refused], Odds]:
-        """Price the cuts; return the failures that make a dead letter, and the odds."""
+    def _odds(self, folded: Folded) -> tuple[list[Refused], Odds, Odds]:
+        """Price the cuts; return the failures that make a dead letter, odds, and the shadow's."""
         cuts = folded.cuts
         if not len(cuts):
-            return [], self._no_odds
-        boards = RawBoards.empty(len(cuts), len(self._shape))
-        bad = self._price(folded, boards)
+            return [], self._no_odds, self._no_odds
+        asked = asked_of(folded, self._states, shorter_scopes=self._shorter_scopes)
+        boards, bad = self._price(folded, asked)
         cause = self._cause(folded)
         given = self._given(cuts, cause)
         judged = self._verdicts.judged(folded, boards, cause, self._books.over(given), bad)
@@ -237,9 +247,20 @@ class Price:
         failed = [
             Refused(c, Reason.PLUGIN, w) for c, w in self._count_failures(folded, bad).items()
         ]
-        self._score(given, published)
+        said = self._shadow.price(asked, cuts, len(self._shape)) if self._shadow and asked else None
+        self._score(given, published, said)
         odds = self._message(folded, published) if len(published.cut) else self._no_odds
-        return failed + refused, odds
+        shadow = said.odds(odds, published) if said is not None else self._no_odds
+        return failed + refused, odds, shadow
+
+    def _price(self, folded: Folded, asked: Asked | None) -> tuple[RawBoards, dict[int, str]]:
+        """Return the boards of all cuts, and the cuts without a price, and why."""
+        if asked is None:
+            return RawBoards.empty(len(folded.cuts), len(self._shape)), {}
+        boards, bad = asked.answered(self._pricer, len(self._shape))
+        if self._watch is not None:
+            self._watch(folded.cuts[asked.cuts], asked.of_cut, asked.states)
+        return boards, bad
 
     def _cause(self, folded: Folded) -> Cause:
         def state(name: str) -> NDArray[np.float64]:
@@ -266,51 +287,27 @@ class Price:
         scores = np.array([cause.home_score, cause.away_score])
         return Cuts(cuts[:, s.CUT_GAME], cuts[:, s.CUT_MODE] == s.FINAL, scores)
 
-    def _score(self, cuts: Cuts, published: Published) -> None:
+    def _score(self, cuts: Cuts, published: Published, said: Shadowed | None) -> None:
         """Take the chances of the home side that are open in these boards; score ended games."""
         rows = np.flatnonzero(np.isin(published.slot, self._home_wins) & (published.status == OPEN))
+        cut = published.cut[published.board[rows]]
         if len(rows):
-            game = cuts.game[published.cut[published.board[rows]]]
-            self._scorer.take(game, published.prices.p_fair[rows])
-        for cut in np.flatnonzero(cuts.final).tolist():
-            home, away = cuts.scores[:, cut].tolist()
-            self._scorer.end(int(cuts.game[cut]), home, away)
+            self._scorer.take(cuts.game[cut], published.prices.p_fair[rows])
+        scorers = [self._scorer]
+        if self._shadow is not None:
+            scorers.append(self._shadow.scorer)
+            if said is not None and len(there := np.flatnonzero(said.given[cut])):
+                p_home = said.boards.p_fair[cut[there], published.slot[rows[there]]]
+                self._shadow.scorer.take(cuts.game[cut[there]], p_home)
+        for ended in np.flatnonzero(cuts.final).tolist():
+            home, away = cuts.scores[:, ended].tolist()
+            for scorer in scorers:
+                scorer.end(int(cuts.game[ended]), home, away)
 
     @property
     def accuracy(self) -> Accuracy:
         """Return how good the published chances of finished games were."""
         return self._scorer.scored
-
-    def _price(self, folded: Folded, boards: RawBoards) -> dict[int, str]:
-        """Fill the boards of all cuts but stale ones; return the cuts without a price, and why."""
-        mode = folded.cuts[:, s.CUT_MODE]
-        # The end of a game settles by its scores; a model says how shorter scopes ended.
-        asked = np.flatnonzero((mode == s.PRICED) | ((mode == s.FINAL) & self._shorter_scopes))
-        if not len(asked):
-            return {}
-        # A state that did not change since the game's cut before has the price of that one.
-        game = folded.cuts[asked, s.CUT_GAME]
-        bits = folded.values[asked].view(np.int64)
-        order = np.argsort(game, kind="stable")
-        same = np.zeros(len(asked), bool)
-        same[1:] = (game[order][1:] == game[order][:-1]) & (
-            bits[order][1:] == bits[order][:-1]
-        ).all(axis=1)
-        first = order[np.maximum.accumulate(np.where(same, 0, np.arange(len(asked))))]
-        fresh, place = np.unique(first, return_inverse=True)
-        made = RawBoards.empty(len(fresh), len(self._shape))
-        states = self._states.with_derived(folded.values[asked[fresh]])
-        bad = self._pricer.price(states, made)
-        of_cut = np.empty(len(asked), np.int64)
-        of_cut[order] = place
-        if self._watch is not None:
-            self._watch(folded.cuts[asked], of_cut, states)
-        boards.put(asked, made.take(of_cut))
-        return {
-            int(asked[cut]): bad[fresh_row]
-            for cut, fresh_row in enumerate(of_cut.tolist())
-            if fresh_row in bad
-        }
 
     def _count_failures(self, folded: Folded, bad: dict[int, str]) -> dict[int, str]:
         """Count failing prices of each game in a row; return those that make a dead letter."""
@@ -413,6 +410,7 @@ class Price:
                 self._verdicts.snapshot(),
                 dict(sorted(account.flagged.items())),
                 self._scorer.snapshot(),
+                self._shadow.snapshot() if self._shadow is not None else b"",
             )
         )
 
@@ -426,6 +424,8 @@ class Price:
         self._failures = dict(saved.failures)
         self._verdicts.restore(saved.anomalies)
         self._scorer.restore(saved.scores)
+        if self._shadow is not None:
+            self._shadow.restore(saved.shadow)
         self.account = Account(STAGE, saved.taken, 0, saved.out, dict(saved.account))
         self.account.flagged = dict(saved.flagged)
 

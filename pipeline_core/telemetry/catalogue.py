@@ -60,12 +60,14 @@ ANOMALIES = Metric(
     "fire, games that fall silent or stand still.",
 )  # fmt: skip
 SCORED = Metric(
-    "oddspipe_scored_games", "gauge", (),
-    "Finished games whose published chances of a home win were scored by the result.",
+    "oddspipe_scored_games", "gauge", ("role",),
+    "Finished games whose chances of a home win were scored by the result, by whose they are: of "
+    "the champion, which is published, or of its shadow.",
 )  # fmt: skip
 ACCURACY = Metric(
-    "oddspipe_accuracy", "gauge", ("score",),
-    "Mean over the scored games: brier, log_loss, calibration_error (large where games are few).",
+    "oddspipe_accuracy", "gauge", ("role", "score"),
+    "Mean over the scored games of champion or shadow: brier, log_loss, calibration_error (large "
+    "where games are few).",
 )  # fmt: skip
 HELD = Metric("oddspipe_held_rows", "gauge", ("stage",), "Rows that a stage holds now.")
 UNACCOUNTED = Metric(
@@ -78,6 +80,14 @@ BOARDS = Metric(
 FAILURES = Metric(
     "oddspipe_model_failures_total", "counter", (),
     "Games that the model failed on; their markets were suspended.",
+)  # fmt: skip
+SHADOW_FAILURES = Metric(
+    "oddspipe_shadow_failures_total", "counter", (),
+    "Prices that the shadow failed to give; nothing that is published depends on them.",
+)  # fmt: skip
+SHADOW_OFF = Metric(
+    "oddspipe_shadow_off", "gauge", (),
+    "1 when the shadow failed too often and is not asked any more until the next start, else 0.",
 )  # fmt: skip
 LIVE = Metric(
     "oddspipe_live_games", "gauge", (), "Games that have begun and whose result is not known."
@@ -150,8 +160,8 @@ MEMORY = Metric("oddspipe_memory_bytes", "gauge", (), "Resident memory of the pr
 
 METRICS: Final = (
     PLAN, EVENTS, ROWS, REJECTED, DROPPED, ANOMALIES, SCORED, ACCURACY, HELD, UNACCOUNTED, BOARDS,
-    FAILURES, LIVE, UNPRICED, EXPECTED, PHASED, GAME_LOAD, INPUT_TIME, ODDS_TIME, SINK_UP,
-    SINK_OUTPUTS, SINK_RETRIES, SINK_WAITING, LATENCY, COMMITS, RESTARTS, PARTITIONS, COMMITTED,
-    SNAPSHOTS, CONNECTED, SPOOL, SPOOL_LIMIT, MEMORY,
+    FAILURES, SHADOW_FAILURES, SHADOW_OFF, LIVE, UNPRICED, EXPECTED, PHASED, GAME_LOAD, INPUT_TIME,
+    ODDS_TIME, SINK_UP, SINK_OUTPUTS, SINK_RETRIES, SINK_WAITING, LATENCY, COMMITS, RESTARTS,
+    PARTITIONS, COMMITTED, SNAPSHOTS, CONNECTED, SPOOL, SPOOL_LIMIT, MEMORY,
 )  # fmt: skip
 """All of them."""

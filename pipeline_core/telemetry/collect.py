@@ -70,6 +70,7 @@ class RunCollector(Collector):
         yield from self._books(reading)
         yield from self._games(reading)
         yield from self._accuracy(reading)
+        yield from self._shadow(reading)
         yield from self._sinks(reading.sinks)
         yield from self._live(reading)
         yield self._family(c.MEMORY, {(): rss_mb() * 1e6})
@@ -164,11 +165,27 @@ class RunCollector(Collector):
                 yield self._family(metric, {(): newest / SECOND_US})
 
     def _accuracy(self, reading: Reading) -> Iterator[Family]:
-        if (accuracy := reading.accuracy) is not None:
-            scores = accuracy.as_report()
-            yield self._family(c.SCORED, {(): scores.pop("games")})
-            if accuracy.games:
-                yield self._family(c.ACCURACY, {(name,): value for name, value in scores.items()})
+        whose = {"champion": reading.accuracy}
+        if reading.shadow is not None:
+            whose["shadow"] = reading.shadow.accuracy
+        found = {role: one for role, one in whose.items() if one is not None}
+        if not found:
+            return
+        yield self._family(c.SCORED, {(role,): one.games for role, one in found.items()})
+        scores = {
+            (role, name): value
+            for role, one in found.items()
+            if one.games
+            for name, value in one.as_report().items()
+            if name != "games"
+        }
+        if scores:
+            yield self._family(c.ACCURACY, scores)
+
+    def _shadow(self, reading: Reading) -> Iterator[Family]:
+        if (shadow := reading.shadow) is not None:
+            yield self._family(c.SHADOW_FAILURES, {(): shadow.failures})
+            yield self._family(c.SHADOW_OFF, {(): shadow.off})
 
     def _sinks(self, sinks: Sequence[SinkReading]) -> Iterator[Family]:
         """Yield what is known of each; kinds of runs differ in what they know."""

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from oddspipe.core.adapters.live.source import LiveSource
 from oddspipe.core.assemble import Run
+from oddspipe.core.assemble_models import Shadows, accuracy_of
 from oddspipe.core.clock import Clock
 from oddspipe.core.names import Stage
 from oddspipe.core.ports.source import Source
@@ -16,6 +17,7 @@ from oddspipe.core.runtime.meter import Histogram
 from oddspipe.core.runtime.pulse import Pulse
 from oddspipe.core.stages.accuracy import Accuracy, all_of
 from oddspipe.core.stages.protocol import Account
+from oddspipe.core.stages.shadow import Shadow
 
 if TYPE_CHECKING:
     from oddspipe.core.assemble_ingest import IngestRun  # its client is an extra's
@@ -48,6 +50,15 @@ class LiveReading:
 
 
 @dataclass(frozen=True, slots=True)
+class ShadowReading:
+    """A model that is compared with the published one: its scores, failures, whether it is off."""
+
+    accuracy: Accuracy
+    failures: int
+    off: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """A run at one moment.
 
@@ -72,6 +83,7 @@ class Reading:
     sinks: list[SinkReading]
     states: Sequence[Mapping[str, NDArray[np.float64]]] = ()
     accuracy: Accuracy | None = None
+    shadow: ShadowReading | None = None
     failures: int | None = None
     commits: int | None = None
     restarts: int | None = None
@@ -114,11 +126,19 @@ def of_fused(run: Run, clock: Clock) -> Reading:
         {0: progress.committed},
         sinks,
         accuracy=runner.chain.accuracy,
+        shadow=_shadow(run.shadows, [runner.chain.shadow]),
         failures=runner.failures,
         live=live,
         troubles=_troubles(sinks, live.trouble if live else ""),
         states=[runner.chain.live_states()],
     )
+
+
+def _shadow(shadows: Shadows, these: Sequence[Shadow | None]) -> ShadowReading | None:
+    if not shadows.model:
+        return None
+    patience = shadows.patience
+    return ShadowReading(accuracy_of(these), patience.failed, off=bool(patience.off))
 
 
 def _live(source: Source) -> LiveReading | None:
@@ -144,6 +164,7 @@ def of_kafka(run: "KafkaRun", clock: Clock) -> Reading:
         {partition: one.committed for partition, one in owned.items()},
         sinks,
         accuracy=all_of([one.chain.accuracy for one in owned.values()]),
+        shadow=_shadow(run.shadows, [one.chain.shadow for one in owned.values()]),
         commits=runner.commits,
         restarts=runner.restarts,
         troubles=[*_brokers(runner.trouble), *_troubles(sinks, "")],

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from oddspipe.core.assemble import Input, model_of, source_of
+from oddspipe.core.assemble import Input, source_of
+from oddspipe.core.assemble_models import model_of
 from oddspipe.core.batch.batch import Payloads
 from oddspipe.core.batch.rejects import Rejects
 from oddspipe.core.plan.load import plan_for

@@ -4,6 +4,7 @@ import ast
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ from oddspipe.core.adapters.dead_letters import DeadLetter
 from oddspipe.core.adapters.odds_file import ROW_SCHEMA
 from oddspipe.core.assemble import Input, Settings, assemble
 from oddspipe.core.batch.rejects import COUNTED_ONLY, Reason
+from oddspipe.core.parts import Isolation, ShadowPlan
 from oddspipe.core.plan.load import plan_for
 from oddspipe.core.runtime.drain import StopSwitch
 from oddspipe.core.spec.faults import faults
@@ -157,7 +159,9 @@ def test_every_key_of_the_report_has_a_meaning(tmp_path) -> None:
         speed=None, state=tmp_path / "state", sinks=("dead_letters",),
         odds_out=tmp_path / "odds.parquet",
     )  # fmt: skip
-    report = assemble(plan_for("nfl", platform=ROOT / "platform.yaml"), settings).go(stop)
+    plan = plan_for("nfl", platform=ROOT / "platform.yaml")
+    shadow = ShadowPlan(plan.model, Isolation(), 100)
+    report = assemble(replace(plan, shadow=shadow), settings).go(stop)
     report = json.loads(json.dumps(report))
     report["sinks"] = {"<name>": next(iter(report["sinks"].values()))}
     counted = ("rejects.", "stages[].rejected.", "stages[].dropped.")

@@ -12,7 +12,8 @@ from tests.plan_cases import edited, plan, plan_of, written
 
 from oddspipe.core.adapters.simulator.faults import NAMES, Faults, Sites
 from oddspipe.core.adapters.simulator.source import SimulatorSource, simulator_of
-from oddspipe.core.assemble import Input, model_of
+from oddspipe.core.assemble import Input
+from oddspipe.core.assemble_models import model_of
 from oddspipe.core.batch import layout as at
 from oddspipe.core.names import Kind
 from oddspipe.core.runtime.chain import PartitionChain

@@ -19,7 +19,7 @@ from tests.pricing_cases import (
 )
 from tests.pricing_model import Normal, NormalModel
 
-from oddspipe.core.assemble import model_of
+from oddspipe.core.assemble_models import model_of
 from oddspipe.core.batch.rejects import Reason
 from oddspipe.core.cases.play import Played
 from oddspipe.core.cases.play import play as play_case
@@ -178,10 +178,10 @@ class Spoilt(Price):
 
     slot, value = 0, 1.5
 
-    def _price(self, folded, boards):
-        bad = super()._price(folded, boards)
+    def _price(self, folded, asked):
+        boards, bad = super()._price(folded, asked)
         boards.p_fair[folded.values[:, 0] == 2, self.slot] = self.value
-        return bad
+        return boards, bad
 
 
 @pytest.mark.parametrize("value", [1.5, -0.25, float("nan")], ids=["above", "below", "nan"])

@@ -34,6 +34,9 @@ class Needy:
 
     def price(self, states): ...
 
+class Half(Needy):
+    scopes, Parameters = ("first_half",), Strict
+
 class Kept:
     keeps, Parameters = Guarantee.AT_LEAST_ONCE, Strict
 
@@ -47,6 +50,7 @@ METADATA = "Metadata-Version: 2.1\nName: corpus-plugins\nVersion: 1.0\n"
 ENTRY_POINTS = """\
 [oddspipe.models]
 needy = corpus_plugins:Needy
+half = corpus_plugins:Half
 broken = corpus_plugins:Nothing
 [oddspipe.sinks]
 kept = corpus_plugins:Kept

@@ -2,6 +2,7 @@
 
 import ctypes
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from oddspipe.core.batch.layout import EVENT_ID, GAME_ID, INGEST_TIME, KIND, SEQ
 from oddspipe.core.clock import ManualClock
 from oddspipe.core.explain import memory
 from oddspipe.core.names import FieldType, Kind
+from oddspipe.core.parts import Isolation, ShadowPlan
 from oddspipe.core.runtime.feed import AHEAD_STEPS, STEP_ROWS, Feed
 from oddspipe.core.stages.board import Books
 from oddspipe.core.stages.order import GameOrder
@@ -248,3 +250,16 @@ def test_games_of_a_season_are_counted_from_the_schedule() -> None:
     ]
 
     assert memory.season_games(plan_of(spec)) == 3 * 14 + 2 * 2 + 1
+
+
+def test_processes_of_models_count() -> None:
+    made = plan("nfl")
+    alone = {line.name for line in memory.memory_of(made)}
+    process = Isolation(process=True, memory_bytes=1 << 30)
+    beside = replace(made, isolation=process, shadow=ShadowPlan(made.model, process, 100))
+
+    more = {line.name: line.bytes for line in memory.memory_of(beside) if line.name not in alone}
+
+    assert more == dict.fromkeys(
+        ("model's process", "shadow's process"), memory.MEASURED_MODEL + (1 << 30)
+    )

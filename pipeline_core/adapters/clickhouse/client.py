@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import polars as pl
 
-from oddspipe.core.adapters.clickhouse.ddl import statements, table
+from oddspipe.core.adapters.clickhouse.ddl import SHADOW, statements, table
 from oddspipe.core.adapters.clickhouse.rows import (
     by_second,
     events,
     gathered,
     odds_history,
+    shadow_odds,
     stored_kinds,
 )
 from oddspipe.core.errors import PluginError, RetryableError, RunError, StateError
@@ -26,6 +27,7 @@ from oddspipe.core.names import Guarantee
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
+    from oddspipe.core.adapters.clickhouse.rows import ShadowModel
     from oddspipe.core.batch.layout import Layout
     from oddspipe.core.parts import KindPlan
     from oddspipe.core.ports.output import Output
@@ -54,6 +56,7 @@ class Stored:
     kinds: tuple[KindPlan, ...]
     store: dict[str, str]
     plan: str
+    shadow: ShadowModel | None = None
 
 
 def open_embedded(folder: Path) -> Client:
@@ -118,9 +121,11 @@ class ClickHouse:
         """Connect, make the tables, find the largest number of each."""
         self.close()
         self._client = self._connect()
-        for statement in statements(self._stored.sport, self._stored.layout):
+        shadow = self._stored.shadow is not None
+        for statement in statements(self._stored.sport, self._stored.layout, shadow=shadow):
             self._ask(statement)
-        for what in ("events", "tracking_by_second", "odds_history"):
+        whats = ("events", "tracking_by_second", "odds_history")
+        for what in (*whats, SHADOW) if shadow else whats:
             name = table(self._stored.sport, what)
             found = self._ask(f"SELECT toInt64(max(number)), count() FROM {name}")  # noqa: S608  # a name of ours
             largest, rows = found[0]
@@ -144,6 +149,11 @@ class ClickHouse:
         if len(kept.odds) and kept.odds.number[-1] >= start["odds_history"]:
             number = start["odds_history"]
             self._insert("odds_history", odds_history(kept, stored.plan, from_number=number))
+        if (model := stored.shadow) is not None and len(kept.shadow):
+            number = start[SHADOW]
+            if kept.shadow.number[-1] >= number:
+                rows = shadow_odds(kept, stored.plan, model, from_number=number)
+                self._insert(SHADOW, rows)
 
     def refresh(self) -> None:
         """Nothing here expires."""

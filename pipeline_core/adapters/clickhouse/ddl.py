@@ -18,6 +18,8 @@ TYPES: Final = {
 }
 WINDOW: Final = 10_000
 """Blocks of a table whose tokens are remembered: hours of rounds, should a writer wake so late."""
+SHADOW: Final = "shadow_odds"
+"""What a second model says of the rows of the history, by the same numbers and sequences."""
 TIME: Final = "DateTime64(6, 'UTC')"
 WORD: Final = "LowCardinality(String)"
 
@@ -27,12 +29,15 @@ def table(sport: str, what: str) -> str:
     return f"{sport}_{what}"
 
 
-def statements(sport: str, layout: Layout, *, keep_days: int | None = None) -> list[str]:
+def statements(
+    sport: str, layout: Layout, *, keep_days: int | None = None, shadow: bool = False
+) -> list[str]:
     """Return the statements that make the tables where they are not there yet.
 
     History is ordered down to the message and never replaced. There is no PARTITION BY: a block
     then becomes one part, there wholly or not at all, which is what resuming by the largest number
     rests on. `keep_days` drops rows by event time; leave it out where old games are replayed.
+    `shadow` adds the table of a model that is compared with the published one.
     """
     return [
         _create(
@@ -43,13 +48,17 @@ def statements(sport: str, layout: Layout, *, keep_days: int | None = None) -> l
         ),
         _history(sport, keep_days),
         _latest(sport),
+        *((_shadow(sport, keep_days),) if shadow else ()),
     ]
 
 
-def history_statements(sport: str, *, keep_days: int | None = None) -> list[str]:
+def history_statements(
+    sport: str, *, keep_days: int | None = None, shadow: bool = False
+) -> list[str]:
     """Return the statements of the history of odds alone: it remembers the tokens of inserts."""
     window = f", non_replicated_deduplication_window = {WINDOW}"
-    return [_history(sport, keep_days) + window, _latest(sport)]
+    made = [_history(sport, keep_days) + window, _latest(sport)]
+    return [*made, _shadow(sport, keep_days) + window] if shadow else made
 
 
 def event_statements(sport: str, layout: Layout, *, keep_days: int | None = None) -> list[str]:
@@ -70,6 +79,12 @@ def event_statements(sport: str, layout: Layout, *, keep_days: int | None = None
 def _history(sport: str, keep_days: int | None) -> str:
     order = "(game_id, scope, market, odds_sequence, side)"
     return _create(table(sport, "odds_history"), _HISTORY, order, "event_time", keep_days)
+
+
+def _shadow(sport: str, keep_days: int | None) -> str:
+    order = "(game_id, scope, market, odds_sequence, side)"
+    columns = [*_HISTORY, *_WHOSE]
+    return _create(table(sport, SHADOW), columns, order, "event_time", keep_days)
 
 
 def _create(
@@ -156,3 +171,4 @@ _HISTORY: Final = [
     ("decimal", "Nullable(Float64)"),
     ("plan", WORD),
 ]
+_WHOSE: Final = [("model", WORD), ("model_version", WORD), ("model_digest", WORD)]

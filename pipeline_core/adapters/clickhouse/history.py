@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
-from oddspipe.core.adapters.clickhouse.ddl import event_statements, history_statements, table
-from oddspipe.core.adapters.clickhouse.rows import events, odds_history, stored_kinds, tracking
+from oddspipe.core.adapters.clickhouse.ddl import (
+    SHADOW,
+    event_statements,
+    history_statements,
+    table,
+)
+from oddspipe.core.adapters.clickhouse.rows import (
+    events,
+    odds_history,
+    shadow_odds,
+    stored_kinds,
+    tracking,
+)
 from oddspipe.core.adapters.clickhouse.server import Place, ServerTables
 from oddspipe.core.names import Guarantee, Kind
 
 if TYPE_CHECKING:
     from oddspipe.core.adapters.clickhouse.client import Stored
+    from oddspipe.core.adapters.clickhouse.rows import ShadowModel
     from oddspipe.core.ports.output import Output
 
 
@@ -22,15 +35,25 @@ class ClickHouseHistory:
         sport: Whose tables.
         plan: Digest that each row names.
         name: Name of the sink.
+        shadow: Whose odds they are, where they are those of a shadow; these have their own table.
     """
 
     keeps: ClassVar[Guarantee] = Guarantee.EXACTLY_ONCE
 
-    def __init__(self, place: Place, sport: str, plan: str, *, name: str = "clickhouse") -> None:
+    def __init__(
+        self,
+        place: Place,
+        sport: str,
+        plan: str,
+        *,
+        name: str = "clickhouse",
+        shadow: ShadowModel | None = None,
+    ) -> None:
         """Take the names; nothing is connected before `open`."""
-        self.name, self._plan = name, plan
-        self._table = table(sport, "odds_history")
-        self._server = ServerTables(place, [self._table], history_statements(sport))
+        self.name, self._plan, self._shadow = name, plan, shadow
+        self._table = table(sport, "odds_history" if shadow is None else SHADOW)
+        made = history_statements(sport, shadow=shadow is not None)
+        self._server = ServerTables(place, [self._table], made)
 
     def open(self) -> None:
         """Connect, and see that the table is there and keeps tokens; see `ServerTables.open`."""
@@ -42,7 +65,10 @@ class ClickHouseHistory:
         Raises:
             RetryableError: Perhaps written, perhaps not.
         """
-        self._server.write(self._table, odds_history(output, self._plan), token)
+        rows = odds_history(output, self._plan)
+        if self._shadow is not None:
+            rows = shadow_odds(replace(output, shadow=output.odds), self._plan, self._shadow)
+        self._server.write(self._table, rows, token)
 
     def close(self) -> None:
         """Let go of the connection; may be called twice."""

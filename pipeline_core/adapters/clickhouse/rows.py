@@ -1,7 +1,7 @@
 """Outputs as frames with the columns of the tables; pure."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -79,6 +79,7 @@ def gathered(
         events=_joined(parts, spans) if parts else _none(outputs[-1]),
         rollups=joined_rollups([output.rollups for output in outputs]),
         odds=joined_odds([output.odds for output in outputs]),
+        shadow=joined_odds([output.shadow for output in outputs]),
     )
 
 
@@ -229,6 +230,30 @@ def tracking(output: Output, kinds: Sequence[int]) -> pl.DataFrame:
     )
     named = games(output, counted["game"].to_numpy())
     return counted.select(pl.lit(named).alias("game_id"), "second", "count", "total", "low", "high")
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowModel:
+    """Whose prices those of a shadow are.
+
+    `digest` is the SHA-256 of its name, version and parameters.
+    """
+
+    name: str
+    version: str
+    digest: str
+
+
+def shadow_odds(
+    output: Output, plan: str, model: ShadowModel, *, from_number: int = 0
+) -> pl.DataFrame:
+    """Return one row a price of the shadow, as `odds_history` does, with whose it is."""
+    said = replace(output, odds=output.shadow)
+    return odds_history(said, plan, from_number=from_number).with_columns(
+        pl.lit(model.name).alias("model"),
+        pl.lit(model.version).alias("model_version"),
+        pl.lit(model.digest).alias("model_digest"),
+    )
 
 
 def odds_history(output: Output, plan: str, *, from_number: int = 0) -> pl.DataFrame:

@@ -45,9 +45,11 @@ class Topics:
     dead_letters: str
     snapshots: str
     normalised: str
+    shadow: str = ""
+    """What a second model says of the odds; empty without one."""
 
     @staticmethod
-    def of(sport: str, feed: str | None) -> "Topics":
+    def of(sport: str, feed: str | None, *, shadow: bool = False) -> "Topics":
         """Name the topics of a sport; without a feed on Kafka, its raw topic stands for it.
 
         >>> Topics.of("nfl", "nfl.feed.v1").odds
@@ -59,6 +61,7 @@ class Topics:
             f"{sport}.dlq",
             f"{sport}.snapshots",
             f"{sport}.normalised.v1",
+            f"{sport}.shadow.v1" if shadow else "",
         )
 
     def of_normalise(self) -> "Topics":
@@ -298,6 +301,8 @@ def topic_configs(topics: Topics, *, apart: bool = False) -> Mapping[str, Mappin
     """
     kept = {"cleanup.policy": "delete"}
     made: dict[str, Mapping[str, str]] = {topics.odds: kept, topics.dead_letters: kept}
+    if topics.shadow:
+        made[topics.shadow] = kept
     if not apart:
         return {**made, topics.snapshots: SNAPSHOTS}
     states = (topics.of_normalise().snapshots, topics.of_price().snapshots)

@@ -1,6 +1,7 @@
 """What of an output goes to which topic of the sport."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from oddspipe.core.adapters.dead_letters import Letters
 from oddspipe.core.adapters.kafka.records import EventRows, Topics, letter_rows, odds_rows
@@ -10,18 +11,25 @@ from oddspipe.ext.records import Rows
 
 
 class SportRecords:
-    """Odds messages and dead letters of a sport.
+    """Odds messages, dead letters and what a shadow says, of a sport.
 
     Args:
         topics: Names of the topics.
         origin: What is the same in every odds message.
         formats: Price formats of the topic.
         letters: Makes the dead letters.
+        shadow: What is the same in every message of a shadow.
     """
 
     def __init__(
-        self, topics: Topics, origin: Origin, formats: tuple[str, ...], letters: Letters
+        self,
+        topics: Topics,
+        origin: Origin,
+        formats: tuple[str, ...],
+        letters: Letters,
+        shadow: Origin | None = None,
     ) -> None:
+        self._shadow = shadow
         self._topics, self._origin = topics, origin
         self._formats, self._letters = formats, letters
 
@@ -29,6 +37,9 @@ class SportRecords:
         """Yield topics and the rows for them."""
         if len(output.odds):
             yield self._topics.odds, odds_rows(partition, output, self._origin, self._formats)
+        if self._shadow is not None and len(output.shadow):
+            said = replace(output, odds=output.shadow)
+            yield self._topics.shadow, odds_rows(partition, said, self._shadow, ("decimal",))
         if any(len(rejects) for rejects in output.rejects):
             yield self._topics.dead_letters, letter_rows(partition, output, self._letters)
 

@@ -1,6 +1,6 @@
 """Model, markets and sinks: what they need, what they can keep."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 from pydantic import ValidationError
 
@@ -11,7 +11,7 @@ from oddspipe.core.plan.checks.expressions import Scope
 from oddspipe.core.ports.model import OddsModel
 from oddspipe.core.ports.registry import installed, load_model, load_sink, sink_guarantee
 from oddspipe.core.problem import Path, Problem
-from oddspipe.core.spec.model import ModelSpec, SportSpec
+from oddspipe.core.spec.model import ModelSpec, ShadowSpec, SportSpec
 from oddspipe.core.spec.odds import MarketSpec
 from oddspipe.core.spec.sinks import (
     ClickHouseSink,
@@ -68,24 +68,59 @@ def kept_by(sink: Sink) -> tuple[Guarantee, str]:
 
 def odds_problems(spec: SportSpec, scope: Scope, load: LoadModel = load_model) -> Iterator[Problem]:
     """Yield what model, markets and sinks lack."""
-    try:
-        model = load(spec.model.name)
-    except PluginError as error:
-        yield _no_model(spec.model, error)
-        model = None
-    if model is not None:
-        yield from _model(spec, scope, model)
+    model = yield from _loaded(("model",), spec.model, scope, load)
     yield from _markets(spec, model)
+    if spec.model.shadow is not None:
+        shadow = yield from _loaded(("model", "shadow"), spec.model.shadow, scope, load)
+        yield from _shadow(spec, spec.model.shadow, shadow)
     for name, sink in spec.sinks.items():
         yield from _sink(("sinks", name), sink, scope)
 
 
-def _no_model(model: ModelSpec, error: PluginError) -> Problem:
+def _loaded(
+    at: Path, named: ModelSpec | ShadowSpec, scope: Scope, load: LoadModel
+) -> Generator[Problem, None, type[OddsModel] | None]:
+    """Yield what is wrong with a model of the spec; return it if it loads."""
+    try:
+        model = load(named.name)
+    except PluginError as error:
+        yield _no_model(at, named, error)
+        return None
+    yield from _model(at, named, scope, model)
+    return model
+
+
+def _shadow(
+    spec: SportSpec, named: ShadowSpec, shadow: type[OddsModel] | None
+) -> Iterator[Problem]:
+    """Yield what keeps a shadow from being compared with the model that is published."""
+    scopes = dict.fromkeys(market.scope for market in spec.odds.markets.values())
+    for scope in scopes if shadow is not None else ():
+        if shadow is not None and scope not in shadow.scopes:
+            yield Problem(
+                "model.shadow-scope",
+                ("model", "shadow", "name"),
+                f"The shadow {named.name!r} does not price scope {scope!r}, of which odds.markets "
+                "has a market.",
+                "Take another model: both are asked for the same markets.",
+            )
+    if not any(isinstance(sink, ClickHouseSink) for sink in spec.sinks.values()):
+        yield Problem(
+            "model.shadow-unrecorded",
+            ("model", "shadow"),
+            "There is a shadow, but no sink keeps its prices: only its accuracy will be known.",
+            "Add a clickhouse sink.",
+            severity="warning",
+            on_key=True,
+        )
+
+
+def _no_model(at: Path, model: ModelSpec | ShadowSpec, error: PluginError) -> Problem:
     known = installed("models")
     missing = model.name not in known
     return Problem(
         "model.unknown" if missing else "model.broken",
-        ("model", "name"),
+        (*at, "name"),
         f"No installed package gives a model {model.name!r}." if missing else error.message,
         f"{near(model.name, known)} Is the package that brings it installed?"
         if missing
@@ -93,31 +128,30 @@ def _no_model(model: ModelSpec, error: PluginError) -> Problem:
     )
 
 
-def _model(spec: SportSpec, scope: Scope, model: type[OddsModel]) -> Iterator[Problem]:
+def _model(
+    at: Path, named: ModelSpec | ShadowSpec, scope: Scope, model: type[OddsModel]
+) -> Iterator[Problem]:
     try:
-        model.Parameters.model_validate(spec.model.parameters)
+        model.Parameters.model_validate(named.parameters)
     except ValidationError as error:
         names = [one.alias or name for name, one in model.Parameters.model_fields.items()]
         for fault in error.errors(include_url=False, include_input=False):
-            yield _parameter(
-                spec.model.name, tuple(fault["loc"]), fault["type"], fault["msg"], names
-            )
+            where: Path = (*at, "parameters", *fault["loc"])
+            yield _parameter(named.name, where, fault["type"], fault["msg"], names)
     known = scope.state | scope.derived
     for name in model.inputs:
         if name not in known:
             yield Problem(
                 "model.input",
-                ("model", "name"),
-                f"The model {spec.model.name!r} reads {name!r}, which the state does not give.",
+                (*at, "name"),
+                f"The model {named.name!r} reads {name!r}, which the state does not give.",
                 f"Add it to state.columns or state.derive. {near(name, known)}",
             )
 
 
-def _parameter(
-    model: str, where: tuple[str | int, ...], kind: str, message: str, names: list[str]
-) -> Problem:
-    at: Path = ("model", "parameters", *where)
-    word = str(where[-1]) if where else ""
+def _parameter(model: str, at: Path, kind: str, message: str, names: list[str]) -> Problem:
+    below = at.index("parameters")
+    word = str(at[-1]) if len(at) > below + 1 else ""
     if kind == "extra_forbidden":
         return Problem(
             "model.unknown-parameter",
@@ -129,7 +163,7 @@ def _parameter(
     if kind == "missing":
         return Problem(
             "model.missing-parameter",
-            ("model", "parameters"),
+            at[: below + 1],
             f"The model {model!r} needs the parameter {word!r}.",
             f"Add {word!r} below parameters.",
             on_key=True,

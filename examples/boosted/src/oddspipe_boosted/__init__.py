@@ -1,0 +1,1 @@
+"""Boosted trees of XGBoost as an odds model of oddspipe."""

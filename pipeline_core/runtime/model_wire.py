@@ -1,0 +1,114 @@
+"""What a model's process is told and what it answers, as bytes: Arrow frames with a short head.
+
+A message is its kind, the lengths of its head and body, and these; the head is JSON, the body an
+Arrow IPC stream: states a column, or marginals of which each row has its first number and its
+masses. Numbers are carried bit by bit.
+"""
+
+import struct
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+import polars as pl
+
+from oddspipe.core.errors import PluginError
+from oddspipe.core.ports.model import GameStates, Pmf
+
+HEAD: Final = struct.Struct("<BIQ")
+"""Kind, bytes of the head, bytes of the body."""
+READY, BROKEN, ASK, ANSWER, RAISED = range(1, 6)
+Need = tuple[str, str]
+"""A scope, and which marginal of it: margin, total, home or away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Marginals:
+    """The marginals that were asked of one distribution, by name."""
+
+    of: Mapping[str, Pmf]
+
+    def margin(self) -> Pmf:
+        """Return the distribution of home minus away."""
+        return self.of["margin"]
+
+    def total(self) -> Pmf:
+        """Return the distribution of home plus away."""
+        return self.of["total"]
+
+    def home(self) -> Pmf:
+        """Return the distribution of the home side's points."""
+        return self.of["home"]
+
+    def away(self) -> Pmf:
+        """Return the distribution of the away side's points."""
+        return self.of["away"]
+
+
+def message(kind: int, head: object = None, bodies: Sequence[memoryview] = ()) -> list[memoryview]:
+    """Return the parts of a message, in order."""
+    said = msgspec.json.encode(head)
+    size = sum(len(body) for body in bodies)
+    return [memoryview(HEAD.pack(kind, len(said), size) + said), *bodies]
+
+
+def asked(states: GameStates, names: Iterable[str]) -> list[memoryview]:
+    """Return the question about some states; of their columns those that are named."""
+    return message(ASK, None, [_stream(pl.DataFrame({name: states[name] for name in names}))])
+
+
+def states_of(body: memoryview) -> GameStates:
+    """Return the states of a question."""
+    frame = pl.read_ipc_stream(BytesIO(body))
+    # A model may write into what it is given; what Arrow gives is read-only.
+    return GameStates({one.name: one.to_numpy().copy() for one in frame})
+
+
+def answered(answer: Any, needs: Sequence[Need]) -> list[memoryview]:  # noqa: ANN401 - a guest's
+    """Return the answer of a model, of which only the marginals are sent that are needed.
+
+    Raises:
+        PluginError: A marginal has shapes that do not fit each other.
+        Exception: What the distributions raise.
+    """
+    if answer is None:
+        raise TypeError("price() returned None")
+    given = [(scope, axis) for scope, axis in needs if scope in answer]
+    columns: dict[str, Any] = {}
+    for at, (scope, axis) in enumerate(given):
+        pmf = _sound(getattr(answer[scope], axis)(), scope, axis)
+        mass = np.ascontiguousarray(pmf.mass, np.float64)
+        columns[f"first {at}"] = np.ascontiguousarray(pmf.first, np.int64)
+        # A flat series takes the memory as it is; of a matrix Polars would copy row by row.
+        columns[f"mass {at}"] = pl.Series(mass.reshape(-1)).reshape(mass.shape)
+    if len({len(column) for column in columns.values()}) > 1:
+        raise PluginError("the model gave distributions with different numbers of rows")
+    return message(ANSWER, given, [_stream(pl.DataFrame(columns))])
+
+
+def answer_of(head: bytes, body: memoryview) -> dict[str, Marginals]:
+    """Return what a model answered."""
+    found: dict[str, dict[str, Pmf]] = {}
+    frame = pl.read_ipc_stream(BytesIO(body))
+    for at, (scope, axis) in enumerate(msgspec.json.decode(head, type=list[Need])):
+        first, mass = frame[f"first {at}"].to_numpy(), frame[f"mass {at}"].to_numpy()
+        found.setdefault(scope, {})[axis] = Pmf(first, mass)
+    return {scope: Marginals(of) for scope, of in found.items()}
+
+
+def _sound(pmf: Pmf, scope: str, axis: str) -> Pmf:
+    if pmf.mass.ndim != 2 or pmf.first.shape != pmf.mass.shape[:1] or pmf.mass.shape[1] < 1:
+        raise PluginError(
+            f"the model's {axis}() of scope {scope!r} has shapes "
+            f"{pmf.first.shape} and {pmf.mass.shape}: expected (rows,) and (rows, width)"
+        )
+    return pmf
+
+
+def _stream(frame: pl.DataFrame) -> memoryview:
+    written = BytesIO()
+    frame.write_ipc_stream(written, compression="uncompressed")
+    return written.getbuffer()
