@@ -189,6 +189,7 @@ def assemble(plan: Plan, settings: Settings, *, clock: Clock | None = None) -> R
                 logic=plan.logic_digest,
                 clock=clock,
                 pulse=Pulse(plan.kinds, plan.odds.at_once),
+                pause_us=plan.breaker_pause_us,
             )
         )
     except BaseException:

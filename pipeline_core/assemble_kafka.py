@@ -229,6 +229,7 @@ def assemble_kafka(
         logic=plan.logic_digest,
         clock=clock,
         snapshot_us=plan.snapshot_interval_us,
+        pause_us=plan.breaker_pause_us,
     )
     publishers = [
         _publisher(plan, sink, topics.odds, worker, clock)

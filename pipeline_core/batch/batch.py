@@ -71,6 +71,10 @@ class Payloads:
             unmapped,
         )
 
+    def after(self, position: int) -> "Payloads":
+        """Return the payloads from a position on."""
+        return self.part(int(np.searchsorted(self.positions, position)), len(self))
+
     @staticmethod
     def of(
         payloads: list[bytes], *, ingest_us: NDArray[np.int64], first_position: int = 0

@@ -5,6 +5,7 @@ from typing import Any
 
 from oddspipe.core.batch.layout import Layout
 from oddspipe.core.parts import (
+    Breaker,
     Deployment,
     DerivedColumn,
     Duplicates,
@@ -54,6 +55,8 @@ class Plan:
     tests: tuple[dict[str, Any], ...]
     deployment: Deployment
     retired: Retired = field(default_factory=Retired)
+    breaker: Breaker = field(default_factory=Breaker)
+    breaker_pause_us: int = 30_000_000
     logic_digest: str = ""
     deployment_digest: str = ""
 

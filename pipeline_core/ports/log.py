@@ -70,6 +70,14 @@ class Log(Protocol):
         """
         ...
 
+    def hold(self, partition: int) -> None:
+        """Bring nothing of a partition until it is let go."""
+        ...
+
+    def let_go(self, partition: int) -> None:
+        """Bring a partition that was held again; where from, `seek` says after this."""
+        ...
+
     def begin(self) -> None:
         """Begin a transaction.
 

@@ -7,6 +7,7 @@ from oddspipe.core.batch.layout import GAME_ID
 from oddspipe.core.plan.model import Plan
 from oddspipe.core.ports.output import Output
 from oddspipe.core.stages.accuracy import Accuracy
+from oddspipe.core.stages.breaker import ErrorRate
 from oddspipe.core.stages.isolate import Prices
 from oddspipe.core.stages.normalise import Normalise
 from oddspipe.core.stages.order import GameOrder
@@ -54,31 +55,50 @@ class PartitionChain:
             OddsError: The plan's markets cannot be made.
         """
         self._read = read
+        self.breaker = ErrorRate(plan.breaker)
         self._normalise = Normalise(
-            plan.layout, plan.kinds, plan.rules, max_payload_bytes=plan.max_payload_bytes
+            plan.layout,
+            plan.kinds,
+            plan.rules,
+            max_payload_bytes=plan.max_payload_bytes,
+            breaker=self.breaker,
         )
         self._order = GameOrder(plan.layout, plan.kinds, plan.order, plan.duplicates)
         parts = PricePlan(plan.layout, plan.kinds, plan.state, plan.derived, plan.rules, plan.odds)
         self._price = Price(parts, model, _Names(self._normalise), watch)
 
     def step(self, payloads: Payloads) -> Output:
-        """Put payloads through every stage."""
+        """Put payloads through every stage, up to where the breaker opens or closes.
+
+        What lies at or behind the output's `position` was not taken.
+        """
         if self._read is not None:
             payloads = self._read(payloads)
+        was_closed = self.breaker.closed
         decoded, status, refused = self._normalise.step(payloads)
         ordered, turned_away = self._order.step(decoded, status)
-        priced = self._price.step(ordered)
+        priced = self._price.step(ordered, halted=not was_closed)
+        odds = priced.odds
+        if was_closed and not self.breaker.closed:
+            odds = odds.then(self._price.halt())
         strings = self._normalise.strings
         return Output(
             priced.events,
             priced.rollups,
-            priced.odds,
+            odds,
             (refused, turned_away, priced.rejects),
             strings[GAME_ID],
             dict(strings),
-            int(payloads.positions[-1]) + 1,
+            int(decoded.positions[-1]) + 1,
             ordered.until_us,
         )
+
+    def steps(self, payloads: Payloads) -> Iterator[Output]:
+        """Put all of the payloads through every stage, however often the breaker opens."""
+        while len(payloads):
+            output = self.step(payloads)
+            yield output
+            payloads = payloads.after(output.position)
 
     @property
     def games(self) -> Sequence[str]:

@@ -17,6 +17,7 @@ from oddspipe.core.ports.output import Odds, Rollups
 from oddspipe.core.stages.accuracy import Accuracy, Scorer
 from oddspipe.core.stages.anomalies import NOBODY, STALE, Anomalies
 from oddspipe.core.stages.board import OPEN, PASSES, STATUSES, Books, Cuts, Published
+from oddspipe.core.stages.breaker import ERROR_RATE
 from oddspipe.core.stages.fold import Fold, Folded
 from oddspipe.core.stages.frame import StateFrame, Strings
 from oddspipe.core.stages.guard import AFTER_END, BELOW_SCORE, BUILT_IN, FROZEN, Cause, Guards
@@ -26,7 +27,7 @@ from oddspipe.core.stages.slots import Shape
 from oddspipe.ext import _fold_state as s
 
 STAGE = "price"
-STALE_INPUT, MODEL_ERROR = -2, -3
+STALE_INPUT, MODEL_ERROR, TOO_MANY_REJECTS = -2, -3, -4
 """Verdicts on every market of a cut, beside the guards' numbers."""
 MAX_DEAD_LETTERS = 3
 """Dead letters of one game's failing prices in a row; more would say the same 50 times a second."""
@@ -41,7 +42,11 @@ REASONS = {
 }
 
 _REASON_OF = {int(kind): word for kind, word in REASONS.items()}
-_BLAMED = {STALE_INPUT: "stale_input", MODEL_ERROR: "model_error"}
+_BLAMED = {
+    STALE_INPUT: "stale_input",
+    MODEL_ERROR: "model_error",
+    TOO_MANY_REJECTS: ERROR_RATE,
+}
 _STATUS_WORDS = np.array([str(status) for status in STATUSES], object)
 
 
@@ -149,24 +154,45 @@ class Price:
         self._letters: dict[int, _Letter] = {}
         self._failures: dict[int, int] = {}
         self._watch = watch
+        self._halted = False
         self._no_odds = Odds.none()
         self._words = tuple(
             np.array(words, object)
             for words in (self._shape.scope, self._shape.market, self._shape.side)
         )
 
-    def step(self, batch: Batch) -> Priced:
+    def step(self, batch: Batch, *, halted: bool = False) -> Priced:
         """Fold a batch and publish what changed by it.
+
+        Args:
+            batch: Events in the order of their games.
+            halted: Whether no market may be open, whatever the events say.
 
         Raises:
             PluginError: The model hung too often.
         """
         folded = self._counted(self._fold.step(batch))
+        self._halted = halted
         failed, odds = self._odds(folded)
         events = self._events(batch, folded)
         rejects = self._rejects(batch, folded, failed)
         self._remember(batch)
         return Priced(events, self._rolled(folded), odds, rejects)
+
+    def halt(self) -> Odds:
+        """Suspend every open market, as of the time reached; return the boards that say so."""
+        games, values = self._fold.values()
+        here = np.flatnonzero([self._books.open_markets(game) > 0 for game in games.tolist()])
+        if not len(here):
+            return self._no_odds
+        cuts = self._fold.timer_cuts(games[here])
+        given = Cuts(
+            cuts[:, s.CUT_GAME], np.zeros(len(here), np.bool_), np.full((2, len(here)), np.nan)
+        )
+        none = RawBoards.empty(len(here), len(self._shape))
+        verdict = np.full((len(here), self._shape.markets), TOO_MANY_REJECTS, np.int64)
+        published = self._books.publish(given, none, verdict, None)
+        return self._message(cuts, values[here], published)
 
     def _events(self, batch: Batch, folded: Folded) -> Batch:
         """Return the events that went on, numbered anew: rejects leave no gap."""
@@ -253,8 +279,7 @@ class Price:
         verdict[held != NOBODY] = held[held != NOBODY, None]
         if not self._alert_if_frozen:
             verdict[cuts[:, s.CUT_FROZEN] != 0] = FROZEN
-        verdict[list(bad)] = MODEL_ERROR
-        verdict[mode == s.SILENT] = STALE_INPUT
+        self._suspend(verdict, mode, list(bad))
         bits = np.zeros(verdict.shape, np.uint64)
 
         def judge(was: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -270,8 +295,15 @@ class Price:
             _Refused(c, Reason.PLUGIN, w) for c, w in self._count_failures(folded, bad).items()
         ]
         self._score(given, published)
-        odds = self._message(folded, published) if len(published.cut) else self._no_odds
+        odds = self._message(folded.cuts, folded.values, published)
         return failed + refused, odds
+
+    def _suspend(self, verdict: NDArray[np.int64], mode: NDArray[np.int64], bad: list[int]) -> None:
+        """Say of cuts whose markets may not be open whatever their prices are, why."""
+        verdict[bad] = MODEL_ERROR
+        verdict[mode == s.SILENT] = STALE_INPUT
+        if self._halted:
+            verdict[:] = TOO_MANY_REJECTS
 
     def _given(self, cuts: NDArray[np.int64], cause: Cause) -> Cuts:
         """Return the cuts as books take them, with room for their games."""
@@ -403,9 +435,8 @@ class Price:
                 letters[cut] = bad[cut]
         return letters
 
-    def _reasons(self, folded: Folded, published: Published) -> list[str]:
+    def _reasons(self, cuts: NDArray[np.int64], published: Published) -> list[str]:
         """Say in a word why each message went out."""
-        cuts = folded.cuts[published.cut]
         reasons = [_REASON_OF.get(kind, "play") for kind in cuts[:, s.CUT_REASON].tolist()]
         blame = published.suspended
         for at in np.flatnonzero(published.opened).tolist():
@@ -416,17 +447,21 @@ class Price:
             reasons[at] = "final"
         return reasons
 
-    def _message(self, folded: Folded, published: Published) -> Odds:
-        """Put the published boards into words."""
+    def _message(
+        self, made: NDArray[np.int64], values: NDArray[np.float64], published: Published
+    ) -> Odds:
+        """Put the published boards of cuts and their states into words."""
+        if not len(published.cut):
+            return self._no_odds
         cut, shape, prices = published.cut, self._shape, published.prices
-        cuts = folded.cuts[cut]
+        cuts = made[cut]
         slot, (scope, market, side) = published.slot, self._words
 
         def state(name: str) -> NDArray[np.int64]:
-            values = np.zeros(len(cut))
+            found = np.zeros(len(cut))
             if name in self._names:
-                values = folded.values[cut, self._names.index(name)]
-            return np.where(np.isnan(values), 0.0, values).astype(np.int64)
+                found = values[cut, self._names.index(name)]
+            return np.where(np.isnan(found), 0.0, found).astype(np.int64)
 
         return Odds(
             game=cuts[:, s.CUT_GAME],
@@ -438,7 +473,7 @@ class Price:
             event_time=cuts[:, s.CUT_TIME],
             as_of_us=cuts[:, s.CUT_AS_OF],
             oldest_ingest_us=cuts[:, s.CUT_OLDEST],
-            reason=self._reasons(folded, published),
+            reason=self._reasons(cuts, published),
             home_score=state("home_score"),
             away_score=state("away_score"),
             period=state("period"),

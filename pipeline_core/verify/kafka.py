@@ -155,14 +155,14 @@ class Verifier:
             taken = [one for one in records if one[0] < committed]
             left += len(records) - len(taken)
             if taken:
-                output = chain.step(_payloads(taken))
-                lines = messages(output, self._work.origin, self._work.formats)
-                want_odds += lines.splitlines()
-                want_letters += [
-                    _identity(letter)
-                    for rejects in output.rejects
-                    for letter in self._work.letters.of(rejects)
-                ]
+                for output in chain.steps(_payloads(taken)):
+                    lines = messages(output, self._work.origin, self._work.formats)
+                    want_odds += lines.splitlines()
+                    want_letters += [
+                        _identity(letter)
+                        for rejects in output.rejects
+                        for letter in self._work.letters.of(rejects)
+                    ]
         if stretch is not None and feed is not None:
             _finish(stretch, feed, partition)
         got = [value for part in self._read(self._topics.odds, partition) for _, _, value in part]

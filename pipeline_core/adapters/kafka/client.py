@@ -127,6 +127,14 @@ class KafkaLog:
         at = TopicPartition(self.topics.feed, partition, position)
         _asked(lambda: self._consumer.seek(at))
 
+    def hold(self, partition: int) -> None:
+        """Fetch nothing of a partition; what was fetched may still come."""
+        self._consumer.pause([TopicPartition(self.topics.feed, partition)])
+
+    def let_go(self, partition: int) -> None:
+        """Fetch a partition again."""
+        self._consumer.resume([TopicPartition(self.topics.feed, partition)])
+
     def begin(self) -> None:
         """Begin a transaction."""
         self._told("begin", lambda producer: producer.begin_transaction())
