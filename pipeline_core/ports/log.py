@@ -26,7 +26,10 @@ class Members(Protocol):
     """Who is told that partitions come and go; called from within `Log.pull`."""
 
     def joined(self, partitions: Sequence[int]) -> Mapping[int, int]:
-        """Take partitions up; return where each is to be read from."""
+        """Take partitions up; return where each is to be read from.
+
+        One that is left out could not be taken up yet: nothing of it counts before a `seek`.
+        """
         ...
 
     def leaving(self, partitions: Sequence[int]) -> None:

@@ -97,6 +97,7 @@ class TransactionalRunner:
         pause_us: int = 0,
     ) -> None:
         self.owned: dict[int, Owned] = {}
+        self._waiting: set[int] = set()
         self.events = 0
         self.commits = 0
         self.restarts = 0
@@ -146,8 +147,15 @@ class TransactionalRunner:
         return {partition: why for partition, why in told.items() if why}
 
     def joined(self, partitions: Sequence[int]) -> Mapping[int, int]:
-        """Take partitions up where their snapshots stand."""
-        return {partition: self._take_up(partition) for partition in partitions}
+        """Take partitions up where their snapshots stand, or later when nobody answers now."""
+        self._waiting |= set(partitions)
+        starts: dict[int, int] = {}
+        try:
+            for partition in [] if self.trouble else partitions:
+                starts[partition] = self._take_up(partition)
+        except UnreachableError as error:
+            self._wait(error)
+        return starts
 
     def leaving(self, partitions: Sequence[int]) -> None:
         """Commit all that is open, then give these up; others must not miss what was not."""
@@ -166,6 +174,7 @@ class TransactionalRunner:
     def lost_state(self, partitions: Sequence[int]) -> None:
         """Forget the state of partitions."""
         for partition in partitions:
+            self._waiting.discard(partition)
             owned = self.owned.pop(partition, None)
             if owned is not None and owned.held:
                 self._log.let_go(partition)
@@ -201,6 +210,7 @@ class TransactionalRunner:
         if before is not None and before.held:
             self._log.let_go(partition)
         hold = Hold(self._pause_us, self._clock, self._release)
+        self._waiting.discard(partition)
         self.owned[partition] = Owned(chain, position, committed, committed, due, pulse, hold)
         return position
 
@@ -327,7 +337,8 @@ class TransactionalRunner:
         self._open = False
         try:
             self._log.restart()
-            self._seek({p: self._take_up(p) for p in list(self.owned) if p not in without})
+            mine = {*self.owned, *self._waiting} - without
+            self._seek({p: self._take_up(p) for p in sorted(mine)})
         except UnreachableError as error:
             self._wait(error)
         else:

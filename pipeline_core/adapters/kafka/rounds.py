@@ -247,7 +247,7 @@ class RoundPublisher(Reader):
 
     @override
     def _joined(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        stood = consumer.committed(partitions, CALL_S) if partitions else []
+        stood = self._stood(consumer, partitions)
         starts: dict[int, int] = {}
         for place in stood:
             starts[place.partition] = max(place.offset, 0)
