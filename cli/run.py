@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from oddspipe.cli import run_ingest, run_kafka, run_live, telemetry
+from oddspipe.cli import run_correct, run_ingest, run_kafka, run_live, telemetry
 from oddspipe.cli.run_kafka import Stage
 from oddspipe.cli.sports import plan_of
 from oddspipe.core.errors import UsageError
@@ -136,6 +136,38 @@ def run(  # noqa: PLR0913 - one parameter an option
             rich_help_panel=KAFKA_PANEL,
         ),
     ] = 0,
+    begin: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            help="With --correct: a time (UTC), an offset of the feed in every partition, or "
+            "PARTITION:OFFSET.",
+            rich_help_panel=KAFKA_PANEL,
+        ),
+    ] = None,
+    correct: Annotated[
+        bool,
+        typer.Option(
+            "--correct",
+            help="Read the feed again and publish a correction wherever a price differs.",
+            rich_help_panel=KAFKA_PANEL,
+        ),
+    ] = False,
+    backup: Annotated[
+        str | None,
+        typer.Option(
+            help="With --correct: read what `oddspipe feed save` kept here, not the topic.",
+            rich_help_panel=KAFKA_PANEL,
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="With --correct: publish nothing, say what would be.",
+            rich_help_panel=KAFKA_PANEL,
+        ),
+    ] = False,
     state: Annotated[
         Path | None,
         typer.Option(help="State folder; a new one when left out.", rich_help_panel=STATE_PANEL),
@@ -193,8 +225,11 @@ def run(  # noqa: PLR0913 - one parameter an option
     _need_folders(report, odds_out)
     plan = plan_of(sport, spec, platform, env)
     wanted = None if sinks is None else tuple(s for s in sinks.split(",") if s and s != "none")
-    if source is None:
-        source = "replay" if data is not None else plan.deployment.source
+    asked = run_correct.Asked(begin, group, backup, dry_run)
+    if run_correct.is_meant(context, asked, correct=correct):
+        _save(run_correct.run(plan, asked), report)
+        return
+    source = source or ("replay" if data is not None else plan.deployment.source)
     if source == "kafka" or stage is not Stage.ALL:
         if stage is Stage.INGEST:
             result = run_ingest.run(

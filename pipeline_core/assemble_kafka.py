@@ -9,11 +9,18 @@ from typing import Any, Final
 from oddspipe.core.adapters.dead_letters import Letters
 from oddspipe.core.adapters.kafka.access import cluster_of, make_topics
 from oddspipe.core.adapters.kafka.client import KafkaLog
+from oddspipe.core.adapters.kafka.committed import Committed
 from oddspipe.core.adapters.kafka.dead_letter_topic import DeadLetterTopic
+from oddspipe.core.adapters.kafka.feed_backup import FeedBackup
 from oddspipe.core.adapters.kafka.feed_server import FeedServer, Placed
 from oddspipe.core.adapters.kafka.ledger import Ledger
 from oddspipe.core.adapters.kafka.publisher import Publisher, Reader, drain
-from oddspipe.core.adapters.kafka.records import Topics, Worker, topic_configs
+from oddspipe.core.adapters.kafka.records import (
+    Topics,
+    Worker,
+    corrections_topic,
+    topic_configs,
+)
 from oddspipe.core.adapters.kafka.rounds import RoundPublisher
 from oddspipe.core.adapters.kafka.written import SportRecords
 from oddspipe.core.adapters.live.source import messages_of
@@ -32,6 +39,8 @@ from oddspipe.core.runtime.transactional import TransactionalRunner
 from oddspipe.core.runtime.watchdog import WatchedModel
 from oddspipe.core.stages.accuracy import all_of
 from oddspipe.core.stages.raw import RawMessages
+from oddspipe.core.verify.correct import Corrector
+from oddspipe.core.verify.corrections import Stretch
 from oddspipe.core.verify.kafka import Pass, Verifier
 from oddspipe.ext.records import Rows
 
@@ -308,6 +317,28 @@ def verifier_of(plan: Plan, group: str | None) -> Verifier:
     return Verifier(cluster_of(plan), topics, plan.feed.partitions, group_of(plan, group), work)
 
 
+def corrector_of(plan: Plan, group: str | None, backup: str | None) -> Corrector:
+    """Make what corrects odds of a sport; the topic of corrections is made if it is missing.
+
+    Raises:
+        UsageError: The environment names no cluster.
+        PluginError: The model does not load.
+        RunError: The cluster does not answer.
+    """
+    topics, cluster, model = topics_of(plan), cluster_of(plan), WatchedModel(model_of(plan))
+    partitions = plan.feed.partitions
+    make_topics(cluster, {topics.odds: topic_configs(topics)[topics.odds]}, partitions)
+    make_topics(cluster, {corrections_topic(topics): {}}, partitions)
+    work = Pass(lambda: _chain(plan, model), origin_of(plan), formats_of(plan), letters_of(plan))
+    named = {"name": plan.model.name, "version": plan.model.version}
+
+    def stretch(begins: str, known_from: str) -> Stretch:
+        return Stretch(plan.sport, plan.logic_digest, named, begins, known_from)
+
+    kept = None if backup is None else FeedBackup(backup, topics.feed)
+    return Corrector(cluster, topics, partitions, group_of(plan, group), work, stretch, kept)
+
+
 def dead_letters_of(plan: Plan) -> DeadLetterTopic:
     """Return the dead letters of a sport; the topic of what was sent again is made if missing.
 
@@ -321,6 +352,18 @@ def dead_letters_of(plan: Plan) -> DeadLetterTopic:
     found = DeadLetterTopic(cluster, topics, plan.feed.partitions)
     make_topics(cluster, {found.marks: {"cleanup.policy": "compact"}}, 1)
     return found
+
+
+def save_feed(plan: Plan, where: str) -> dict[int, int]:
+    """Write what has come to the feed's topic since the last time; return counts by partition.
+
+    Raises:
+        UsageError: The environment names no cluster.
+        RunError: The cluster does not answer, or the files cannot be written.
+    """
+    topic, read = topics_of(plan).feed, Committed(cluster_of(plan), group_of(plan, None))
+    backup = FeedBackup(where, topic)
+    return {p: backup.save(p, read, topic) for p in range(plan.feed.partitions)}
 
 
 def ledger_of(plan: Plan) -> Ledger:

@@ -23,6 +23,7 @@ POINTS: Final = frozenset(
         "kafka.committing", "kafka.committed", "kafka.taken_up", "kafka.held",
         "ingest.pushed", "ingest.committing", "ingest.committed", "ingest.acknowledged",
         "publish.writing", "publish.written", "publish.noted",
+        "correct.committing", "correct.committed",
         "round.noted", "round.writing", "round.written", "round.done",
     }
 )  # fmt: skip

@@ -5,29 +5,23 @@ transactions, restarts or other workers, which are what is to be checked. The fe
 compared with the ledger of the server that filled it, where there is one.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Final
 
 import msgspec
 import numpy as np
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaException
 
 from oddspipe.core.adapters.dead_letters import DeadLetter, Letters
 from oddspipe.core.adapters.kafka.access import Cluster
+from oddspipe.core.adapters.kafka.committed import Committed, payloads_of
 from oddspipe.core.adapters.kafka.ledger import Ledger, Sent
 from oddspipe.core.adapters.kafka.records import Topics
 from oddspipe.core.adapters.partner_messages import Origin, messages
-from oddspipe.core.batch.batch import Payloads
 from oddspipe.core.errors import RunError
 from oddspipe.core.runtime.chain import PartitionChain
 from oddspipe.core.verify.compare import ENOUGH, Findings, compare, planted
-
-ANSWER_S: Final = 20.0
-AT_ONCE: Final = 10_000
-GATHER_S: Final = 0.02
-"""A call waits so long for `AT_ONCE` records, and gives what there is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +90,7 @@ class Verifier:
         self, cluster: Cluster, topics: Topics, partitions: int, group: str, work: Pass
     ) -> None:
         self._topics, self._partitions, self._work = topics, partitions, work
-        self._settings = {
-            **cluster.settings(),
-            "group.id": group,
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-            "isolation.level": "read_committed",
-            "auto.offset.reset": "error",
-            "fetch.wait.max.ms": 10,
-            "fetch.queue.backoff.ms": 5,
-        }
+        self._read = Committed(cluster, group)
 
     def check(self, ledger: Ledger | None, *, self_test: bool = False) -> Checked:
         """Read everything and compare.
@@ -119,7 +104,7 @@ class Verifier:
             RunError: The cluster does not answer.
         """
         try:
-            committed = self._committed()
+            committed = self._read.positions(self._topics.feed, self._partitions)
             odds, letters = Findings(), Findings()
             feed = Findings() if ledger is not None else None
             behind = 0
@@ -148,14 +133,14 @@ class Verifier:
         want_odds: list[bytes] = []
         want_letters: list[bytes] = []
         left = 0
-        for records in self._read(self._topics.feed, partition):
+        for records in self._read.records(self._topics.feed, partition):
             if stretch is not None and feed is not None:
-                values = [value for offset, _, value in records if offset >= stretch.begins]
+                values = [one.value for one in records if one.offset >= stretch.begins]
                 _follow(stretch, values, feed, partition)
-            taken = [one for one in records if one[0] < committed]
+            taken = [one for one in records if one.offset < committed]
             left += len(records) - len(taken)
             if taken:
-                for output in chain.steps(_payloads(taken)):
+                for output in chain.steps(payloads_of(taken)):
                     lines = messages(output, self._work.origin, self._work.formats)
                     want_odds += lines.splitlines()
                     want_letters += [
@@ -165,60 +150,19 @@ class Verifier:
                     ]
         if stretch is not None and feed is not None:
             _finish(stretch, feed, partition)
-        got = [value for part in self._read(self._topics.odds, partition) for _, _, value in part]
+        got = [
+            one.value for part in self._read.records(self._topics.odds, partition) for one in part
+        ]
         if self_test and odds.sound and len(got) >= ENOUGH:
             got = planted(got)
         compare(got, want_odds, odds, _named)
         dead = [
-            _identity(msgspec.json.decode(value, type=DeadLetter))
-            for part in self._read(self._topics.dead_letters, partition)
-            for _, _, value in part
+            _identity(msgspec.json.decode(one.value, type=DeadLetter))
+            for part in self._read.records(self._topics.dead_letters, partition)
+            for one in part
         ]
         compare(dead, want_letters, letters, lambda one: f"[{partition}] {one.decode()[:100]}")
         return left
-
-    def _committed(self) -> Mapping[int, int]:
-        reader = Consumer(self._settings)
-        try:
-            places = [TopicPartition(self._topics.feed, p) for p in range(self._partitions)]
-            return {one.partition: one.offset for one in reader.committed(places, ANSWER_S)}
-        finally:
-            reader.close()
-
-    def _read(self, topic: str, partition: int) -> Iterator[list[tuple[int, int, bytes]]]:
-        """Yield offset, time in ms and value of all committed records of a partition, in parts."""
-        reader = Consumer(self._settings)
-        try:
-            place = TopicPartition(topic, partition)
-            low, high = reader.get_watermark_offsets(place, ANSWER_S)
-            reader.assign([TopicPartition(topic, partition, low)])
-            ended, silent = low >= high, 0
-            while not ended:
-                records = reader.consume(AT_ONCE, GATHER_S)
-                silent = 0 if records else silent + 1
-                if silent * GATHER_S > ANSWER_S:
-                    raise RunError(f"kafka: {topic} [{partition}] gives no answer")
-                part = []
-                for record in records:
-                    error, offset = record.error(), record.offset() or 0
-                    if error is None:
-                        part.append((offset, record.timestamp()[1], record.value() or b""))
-                    elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - their name
-                        # Open transactions end it early; what they hold is not committed.
-                        ended = offset >= high
-                    else:
-                        raise RunError(f"kafka: {topic} [{partition}]: {error.str()}")
-                if part:
-                    yield part
-        finally:
-            reader.close()
-
-
-def _payloads(records: list[tuple[int, int, bytes]]) -> Payloads:
-    times = np.array([at for _, at, _ in records], np.int64) * 1000
-    made = Payloads.of([value for _, _, value in records], ingest_us=times)
-    positions = np.array([offset for offset, _, _ in records], np.int64)
-    return Payloads(made.data, made.starts, made.ends, made.ingest_us, positions)
 
 
 def _named(message: bytes) -> str:

@@ -64,6 +64,15 @@ def ingest_topic(sport: str) -> str:
     return f"{sport}.ingest"
 
 
+def corrections_topic(topics: Topics) -> str:
+    """Return the topic of odds that were corrected afterwards; partitions as those of the odds.
+
+    >>> corrections_topic(Topics.of("nfl", "nfl.feed.v1"))
+    'nfl.odds.corrections.v1'
+    """
+    return topics.odds.removesuffix(".v1") + ".corrections.v1"
+
+
 @dataclass(frozen=True, slots=True)
 class Worker:
     """Who takes part: one slot of one deployment. Its names are stable, so that a restart is known.
