@@ -451,6 +451,23 @@ def history_of(plan: Plan, sink: SinkPlan) -> "ClickHouseHistory":
     )
 
 
+def store_of(plan: Plan) -> "ClickHouseHistory":
+    """Return the history of odds on the environment's ClickHouse server.
+
+    Raises:
+        UsageError: It has none.
+        RunError: The password cannot be read.
+    """
+    for sink in plan.published:
+        if sink.kind == "clickhouse":
+            return history_of(plan, sink)
+    raise UsageError(
+        f"environment {plan.deployment.environment!r} has no ClickHouse server",
+        hint="Give it `clickhouse: {url: …}` in platform.yaml, or leave --env out: the run's own "
+        "store is asked.",
+    )
+
+
 def origin_of(plan: Plan) -> Origin:
     """Return what is the same in every odds message of a plan."""
     return Origin(

@@ -375,12 +375,16 @@ def test_the_commands_bring_every_board_to_the_server(brokers, server, tmp_path)
     sport.done("run", "--stage", "publish", *sinks, "--until", "idle", "--report", "first.json")
     sport.done("run", "--stage", "publish", *sinks, "--until", "idle", "--report", "again.json")
 
+    count = "SELECT countDistinct(odds_sequence, game_id) AS boards FROM stored_odds_history"
+    answered = json.loads(sport.done("odds", "query", count, "--format", "json"))
+    for change in ("DROP TABLE stored_odds_history", "TRUNCATE TABLE stored_odds_history"):
+        assert "readonly" in sport.refused("odds", "query", change).lower()
     report = {name: json.loads((tmp_path / f"{name}.json").read_text()) for name in REPORTS}
     asked = client_of(dsn=server, database="oddspipe").query(
         "SELECT uniqExact(game_id, odds_sequence), countIf(decimal > 1) FROM stored_odds_history"
     )
     boards, prices = asked.result_rows[0]
-    assert boards == report["priced"]["odds_published"] > 10
+    assert boards == answered["boards"] == report["priced"]["odds_published"] > 10
     assert prices > boards
     whole = {"outputs": boards, "behind": 0, "trouble": ""}
     assert report["first"]["sinks"]["history"] == whole
