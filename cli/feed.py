@@ -28,6 +28,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(no_args_is_help=True, help="Be the provider of a feed.")
     group.callback()(_group)
     group.command(name="serve")(serve)
+    group.command(name="save")(save)
     app.add_typer(group, name="feed")
 
 
@@ -99,6 +100,31 @@ def serve(  # noqa: PLR0913 - one parameter an option
     console.show(
         f"sent {server.sent:,} records in {seconds:.1f} s, {server.sent / seconds:,.0f} a second"
     )
+
+
+def save(
+    *,
+    to: Annotated[
+        str, typer.Option(help="Folder, or an S3-compatible address such as s3://bucket/feeds.")
+    ],
+    sport: Annotated[
+        str | None, typer.Option(help="Name of a sport; see `oddspipe list sports`.")
+    ] = None,
+    spec: Annotated[Path | None, typer.Option(help="This spec in place of --sport.")] = None,
+    platform: Annotated[Path | None, typer.Option(help="Another platform.yaml.")] = None,
+    env: Annotated[str, typer.Option(help="Environment of platform.yaml.")] = "dev",
+) -> None:
+    """Keep the records of a feed's topic as Parquet files, from where they end now.
+
+    `oddspipe run --correct --backup` reads them when the topic no longer holds a stretch. What has
+    been saved is not written again, so it may run on a timer. Exit codes: 0 done; 1 the spec has
+    faults; 2 wrong usage; 4 the cluster does not answer, or the files cannot be written.
+    """
+    from oddspipe.cli import console  # noqa: PLC0415 - `--help` draws its own
+    from oddspipe.core.assemble_kafka import save_feed  # noqa: PLC0415 - an extra's
+
+    saved = save_feed(plan_of(sport, spec, platform, env), to)
+    console.show(f"saved {sum(saved.values()):,} records of {len(saved)} partitions to {to}")
 
 
 def _push(plan: "Plan", source: "Source", stop: "StopSwitch") -> None:

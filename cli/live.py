@@ -1,5 +1,6 @@
 """What a run looks like while it goes on: a screen in a terminal, plain lines elsewhere."""
 
+import os
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from oddspipe.core.clock import Clock
 from oddspipe.core.names import Market, Side
 from oddspipe.core.runtime.books import rejects_by_reason
 from oddspipe.core.runtime.fused import FusedRunner
+from oddspipe.core.runtime.hold import advice
 from oddspipe.core.runtime.meter import Rate, rss_mb
 from oddspipe.core.runtime.report import latency_of
 from oddspipe.core.runtime.watch import Game
@@ -152,7 +154,13 @@ class LiveView:
     def _phase(self) -> str:
         progress = self._runner.progress
         again = progress.phase == "running" and progress.position < progress.silent_until
+        if progress.phase == "running" and self._held():
+            return "held"
         return "reading again" if again else progress.phase
+
+    def _held(self) -> str:
+        """Return why nothing is taken; empty when all is well."""
+        return self._runner.hold.told(self._runner.chain.breaker)
 
     def _head(self, width: int) -> console.RenderableType:
         recorded = self._runner.progress.recorded_us
@@ -249,6 +257,7 @@ class LiveView:
             text.append(f" {lane.waiting} waiting" if lane.waiting > 8 else "", "yellow")
         if self._runner.keeper.trouble:
             text.append(f" · snapshots ✗ {self._runner.keeper.trouble}", "bold red")
+        text.append(f" · held ✗ {held}" if (held := self._held()) else "", "bold red")
         text.truncate(width, overflow="ellipsis")
         return text
 
@@ -269,6 +278,7 @@ class LiveView:
             phase if phase != "running" else "",
             *(f"{lane.sink.name}: {lane.trouble}" for lane in runner.lanes if lane.trouble),
             runner.keeper.trouble,
+            *((held, advice(os.getpid())) if (held := self._held()) else ()),
         ]
         console.note("  ".join(part for part in parts if part))
 

@@ -2,12 +2,17 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from oddspipe.cli.sports import plan_of
 from oddspipe.cli.state import Form, RowForm, State, state_folder
 from oddspipe.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from oddspipe.core.adapters.clickhouse.reading import Answer
 
 
 def register(app: typer.Typer) -> None:
@@ -46,22 +51,29 @@ def show(
         _print_board(shown)
 
 
-def query(
+def query(  # noqa: PLR0913 - one parameter an option
     sql: Annotated[str, typer.Argument(help="SQL, e.g. 'SELECT count() FROM nfl_odds_history'.")],
     *,
+    sport: Annotated[
+        str | None, typer.Option(help="With --env: a sport whose ClickHouse is asked.")
+    ] = None,
+    spec: Annotated[Path | None, typer.Option(help="This spec in place of --sport.")] = None,
+    platform: Annotated[Path | None, typer.Option(help="Another platform.yaml.")] = None,
+    env: Annotated[
+        str | None, typer.Option(help="Ask the ClickHouse server of this environment.")
+    ] = None,
     state: State = None,
     form: RowForm = Form.TEXT,
 ) -> None:
-    """Ask the run's ClickHouse store; nothing in it can be changed.
+    """Ask the run's ClickHouse store, or an environment's server; nothing in it can be changed.
 
     Tables: SPORT_events, SPORT_tracking_by_second, SPORT_odds_history, SPORT_odds_latest,
-    SPORT_shadow_odds where the spec has a shadow. Exit codes: 0 answered; 2 the engine refuses the
-    SQL; 4 the store cannot be read.
+    SPORT_shadow_odds where the spec has a shadow; over Kafka events only with `stages: apart`. Exit
+    codes: 0 answered; 2 the engine refuses the SQL; 4 the store cannot be read.
     """
-    from oddspipe.core.adapters.clickhouse.reading import query as ask  # noqa: PLC0415 - as above
-    from oddspipe.core.adapters.places import CLICKHOUSE_FOLDER  # noqa: PLC0415 - as above
-
-    columns, rows = ask(state_folder(state, None) / CLICKHOUSE_FOLDER, sql)
+    columns, rows = (
+        _asked_here(sql, state) if env is None else _asked_there(sql, sport, spec, platform, env)
+    )
     if form is Form.JSON:
         _print_json([dict(zip(columns, row, strict=True)) for row in rows])
         return
@@ -72,6 +84,21 @@ def query(
     console.show(
         console.table(titles, [["" if cell is None else cell for cell in row] for row in rows])
     )
+
+
+def _asked_here(sql: str, state: Path | None) -> "Answer":
+    from oddspipe.core.adapters.clickhouse.reading import query as ask  # noqa: PLC0415 - as above
+    from oddspipe.core.adapters.places import CLICKHOUSE_FOLDER  # noqa: PLC0415 - as above
+
+    return ask(state_folder(state, None) / CLICKHOUSE_FOLDER, sql)
+
+
+def _asked_there(
+    sql: str, sport: str | None, spec: Path | None, platform: Path | None, env: str
+) -> "Answer":
+    from oddspipe.core.assemble_clickhouse import store_of  # noqa: PLC0415 - as above
+
+    return store_of(plan_of(sport, spec, platform, env)).ask(sql)
 
 
 def _print_json(rows: Sequence[Mapping[str, Any]]) -> None:

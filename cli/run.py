@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from oddspipe.cli import run_ingest, run_kafka, run_live, telemetry
+from oddspipe.cli import run_correct, run_ingest, run_kafka, run_live, telemetry
 from oddspipe.cli.sports import plan_of
 from oddspipe.core.errors import UsageError
 from oddspipe.core.names import Stage
@@ -137,6 +137,38 @@ def run(  # noqa: PLR0913 - one parameter an option
             rich_help_panel=KAFKA_PANEL,
         ),
     ] = 0,
+    begin: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            help="With --correct: a time (UTC), an offset of the feed in every partition, or "
+            "PARTITION:OFFSET.",
+            rich_help_panel=KAFKA_PANEL,
+        ),
+    ] = None,
+    correct: Annotated[
+        bool,
+        typer.Option(
+            "--correct",
+            help="Read the feed again and publish a correction wherever a price differs.",
+            rich_help_panel=KAFKA_PANEL,
+        ),
+    ] = False,
+    backup: Annotated[
+        str | None,
+        typer.Option(
+            help="With --correct: read what `oddspipe feed save` kept here, not the topic.",
+            rich_help_panel=KAFKA_PANEL,
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="With --correct: publish nothing, say what would be.",
+            rich_help_panel=KAFKA_PANEL,
+        ),
+    ] = False,
     state: Annotated[
         Path | None,
         typer.Option(help="State folder; a new one when left out.", rich_help_panel=STATE_PANEL),
@@ -195,8 +227,11 @@ def run(  # noqa: PLR0913 - one parameter an option
     plan = plan_of(sport, spec, platform, env)
     serves = telemetry.Listen(listen, spec or sport or "")
     wanted = None if sinks is None else tuple(s for s in sinks.split(",") if s and s != "none")
-    if source is None:
-        source = "replay" if data is not None else plan.deployment.source
+    asked = run_correct.Asked(begin, group, backup, dry_run)
+    if run_correct.is_meant(context, asked, correct=correct):
+        _save(run_correct.run(plan, asked), report)
+        return
+    source = source or ("replay" if data is not None else plan.deployment.source)
     if source == "kafka" or stage is not Stage.ALL:
         if stage is Stage.INGEST:
             result = run_ingest.run(
@@ -216,10 +251,8 @@ def run(  # noqa: PLR0913 - one parameter an option
         resume = resume or (not fresh and run_live.holds_state(state))
     from oddspipe.core.assemble import Input, Settings  # noqa: PLC0415 - `--help` needs no NumPy
 
-    if source == "replay" and data is None and not resume:
-        raise UsageError("--source replay needs --data DIR, the folder of recorded games")
-    if data is None and not resume and (day, season) != (None, None):
-        raise UsageError("--day and --season choose recorded games", hint="Add --data DIR.")
+    if data is None and not resume:
+        _need_data(source, chosen=(day, season) != (None, None))
     settings = Settings(
         Input(
             source=source,
@@ -253,6 +286,14 @@ def _need_folders(*files: Path | None) -> None:
     for path in files:
         if path is not None and not path.absolute().parent.is_dir():
             raise UsageError(f"the folder of {path} does not exist")
+
+
+def _need_data(source: str, *, chosen: bool) -> None:
+    """Refuse what needs recorded games and has none."""
+    if source == "replay":
+        raise UsageError("--source replay needs --data DIR, the folder of recorded games")
+    if chosen:
+        raise UsageError("--day and --season choose recorded games", hint="Add --data DIR.")
 
 
 def _save(result: dict[str, Any], report: Path | None) -> None:

@@ -1,5 +1,6 @@
 """`oddspipe run` over Kafka: a worker, what it says meanwhile, and the end."""
 
+import os
 import threading
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any, Final
@@ -140,9 +141,21 @@ def _tell(made: "KafkaRun", ended: threading.Event) -> None:
             f"taken up anew {runner.restarts} times" if runner.restarts else "",
             f"waits for the brokers: {runner.trouble}" if runner.trouble else "",
             *(f"{one.sink.name}: {one.trouble}" for one in made.publishers if one.trouble),
+            *_held(runner.suspended()),
         ]
         console.note("  ".join(part for part in parts if part))
         before = events
+
+
+def _held(suspended: dict[int, str]) -> list[str]:
+    """Return why markets are suspended, one partition for all, and what to do."""
+    from oddspipe.core.runtime.hold import advice  # noqa: PLC0415 - `--help` needs no NumPy
+
+    if not suspended:
+        return []
+    partition, why = min(suspended.items())
+    more = f" and {len(suspended) - 1} more" if len(suspended) > 1 else ""
+    return [f"suspended, partition {partition}{more}: {why}", advice(os.getpid())]
 
 
 def _end(result: dict[str, Any], stage: Stage) -> None:

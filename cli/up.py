@@ -1,6 +1,7 @@
 """`oddspipe up`: all processes of a sport over Kafka, on this machine, kept running."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -57,9 +58,10 @@ def up(  # noqa: PLR0913 - one parameter an option
     A live feed has an ingest; then come the workers that normalise, where that is a stage of its
     own, and those that price, one a slot, and what brings topics to sinks. A process that ends is
     started again within a second, more slowly if it keeps ending. All of them end with this one: in
-    order on Ctrl-C or SIGTERM, at once when it is killed; nothing is lost either way. Exit codes: 0
-    stopped or drained; 1 the spec has faults; 2 wrong usage; 3 a plug-in is at fault; 4 a process
-    cannot go on.
+    order on Ctrl-C or SIGTERM, at once when it is killed; nothing is lost either way. SIGUSR1 goes
+    to all of them: what is held for too many dead letters goes on. Exit codes: 0 stopped or
+    drained; 1 the spec has faults; 2 wrong usage; 3 a plug-in is at fault; 4 a process cannot go
+    on.
     """
     if until not in {None, "idle"}:
         raise UsageError(f"--until {until!r}: this ends with --until idle only")
@@ -92,6 +94,7 @@ def up(  # noqa: PLR0913 - one parameter an option
     stop = StopSwitch()
     stop.install()
     supervisor = Supervisor(levels, {**endpoints(), **os.environ}, tell, SystemClock())
+    stop.release.on_turn = lambda: supervisor.pass_on(signal.SIGUSR1)
     supervisor.run(lambda: stop.requested, until_idle=until is not None)
     again = sum(child.starts - 1 for child in children if child.starts)
     console.show(f"{plan.sport}: all stages have ended; started again: {again}")

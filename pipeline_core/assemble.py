@@ -200,6 +200,7 @@ def assemble(
                 logic=plan.logic_digest,
                 clock=clock,
                 pulse=Pulse(plan.kinds, plan.odds.at_once),
+                pause_us=plan.breaker_pause_us,
             )
         )
     except BaseException:

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from oddspipe.core.adapters.secrets import secret
+from oddspipe.core.errors import UsageError
 from oddspipe.core.parts import SinkPlan
 from oddspipe.core.plan.digest import model_digest
 from oddspipe.core.plan.model import Plan
@@ -28,6 +29,23 @@ def history_of(plan: Plan, sink: SinkPlan, *, shadow: bool = False) -> "ClickHou
         plan.logic_digest,
         name=f"{sink.name}.shadow" if shadow else sink.name,
         shadow=shadow_model_of(plan) if shadow else None,
+    )
+
+
+def store_of(plan: Plan) -> "ClickHouseHistory":
+    """Return the history of odds on the environment's ClickHouse server.
+
+    Raises:
+        UsageError: It has none.
+        RunError: The password cannot be read.
+    """
+    for sink in plan.published:
+        if sink.kind == "clickhouse":
+            return history_of(plan, sink)
+    raise UsageError(
+        f"environment {plan.deployment.environment!r} has no ClickHouse server",
+        hint="Give it `clickhouse: {url: …}` in platform.yaml, or leave --env out: the run's own "
+        "store is asked.",
     )
 
 

@@ -8,13 +8,20 @@ from typing import Any, Final
 
 from oddspipe.core.adapters.kafka.access import cluster_of, make_topics
 from oddspipe.core.adapters.kafka.client import KafkaLog
+from oddspipe.core.adapters.kafka.committed import Committed
 from oddspipe.core.adapters.kafka.dead_letter_topic import DeadLetterTopic
 from oddspipe.core.adapters.kafka.event_rounds import EventPublisher
+from oddspipe.core.adapters.kafka.feed_backup import FeedBackup
 from oddspipe.core.adapters.kafka.feed_server import FeedServer, Placed
 from oddspipe.core.adapters.kafka.ledger import Ledger
 from oddspipe.core.adapters.kafka.odds_rounds import RoundPublisher
 from oddspipe.core.adapters.kafka.publisher import Publisher, Reader, drain
-from oddspipe.core.adapters.kafka.records import Topics, Worker, topic_configs
+from oddspipe.core.adapters.kafka.records import (
+    Topics,
+    Worker,
+    corrections_topic,
+    topic_configs,
+)
 from oddspipe.core.assemble import origin_of, redis_of
 from oddspipe.core.assemble_clickhouse import events_of, history_of
 from oddspipe.core.assemble_models import Shadows, model_of
@@ -42,7 +49,10 @@ from oddspipe.core.runtime.meter import peak_rss_mb, rss_mb
 from oddspipe.core.runtime.transactional import TransactionalRunner
 from oddspipe.core.runtime.watchdog import WatchedModel
 from oddspipe.core.stages.accuracy import all_of
-from oddspipe.core.verify.kafka import Makes, Verifier
+from oddspipe.core.verify.correct import Corrector
+from oddspipe.core.verify.corrections import Stretch
+from oddspipe.core.verify.kafka import Verifier
+from oddspipe.core.verify.makes import Makes, Run
 
 DRAIN_S: Final = 30.0
 """Longest wait at the end for sinks that are behind; the next run goes on where they stand."""
@@ -210,6 +220,7 @@ def assemble_kafka(
         clock=clock,
         snapshot_us=plan.snapshot_interval_us,
         commit_us=work.commit_us,
+        pause_us=plan.breaker_pause_us,
     )
     named = Worker(cluster, group_of(plan, slot.group), slot.slot)
     publishers = [
@@ -278,18 +289,47 @@ def verifier_of(plan: Plan, group: str | None) -> Verifier:
         UsageError: The environment names no cluster.
         PluginError: The model does not load.
     """
+    return Verifier(_run_of(plan, group), _makes_of(plan))
+
+
+def _run_of(plan: Plan, group: str | None) -> Run:
+    """Return where the topics of a run lie, and under which groups it reads them."""
     groups = [group_of(plan, group)]
     if plan.apart:
         groups = [stage_group(groups[0], stage) for stage in (Stage.NORMALISE, Stage.PRICE)]
+    return Run(cluster_of(plan), topics_of(plan), plan.feed.partitions, tuple(groups))
+
+
+def _makes_of(plan: Plan) -> Makes:
     model = WatchedModel(model_of(plan))
-    makes = Makes(
+    return Makes(
         lambda: first_chain(plan, model),
         (lambda: PriceChain(plan, model)) if plan.apart else None,
         origin_of(plan),
         formats_of(plan),
         letters_of(plan),
     )
-    return Verifier(cluster_of(plan), topics_of(plan), plan.feed.partitions, groups, makes)
+
+
+def corrector_of(plan: Plan, group: str | None, backup: str | None) -> Corrector:
+    """Make what corrects odds of a sport; the topic of corrections is made if it is missing.
+
+    Raises:
+        UsageError: The environment names no cluster.
+        PluginError: The model does not load.
+        RunError: The cluster does not answer.
+    """
+    run = _run_of(plan, group)
+    odds = topic_configs(run.topics)[run.topics.odds]
+    make_topics(run.cluster, {run.topics.odds: odds}, run.partitions)
+    make_topics(run.cluster, {corrections_topic(run.topics): {}}, run.partitions)
+    named = {"name": plan.model.name, "version": plan.model.version}
+
+    def stretch(begins: str, known_from: str) -> Stretch:
+        return Stretch(plan.sport, plan.logic_digest, named, begins, known_from)
+
+    kept = None if backup is None else FeedBackup(backup, run.topics.feed)
+    return Corrector(run, group_of(plan, group), _makes_of(plan), stretch, kept)
 
 
 def dead_letters_of(plan: Plan) -> DeadLetterTopic:
@@ -305,6 +345,18 @@ def dead_letters_of(plan: Plan) -> DeadLetterTopic:
     found = DeadLetterTopic(cluster, topics, plan.feed.partitions)
     make_topics(cluster, {found.marks: {"cleanup.policy": "compact"}}, 1)
     return found
+
+
+def save_feed(plan: Plan, where: str) -> dict[int, int]:
+    """Write what has come to the feed's topic since the last time; return counts by partition.
+
+    Raises:
+        UsageError: The environment names no cluster.
+        RunError: The cluster does not answer, or the files cannot be written.
+    """
+    topic, read = topics_of(plan).feed, Committed(cluster_of(plan), group_of(plan, None))
+    backup = FeedBackup(where, topic)
+    return {p: backup.save(p, read, topic) for p in range(plan.feed.partitions)}
 
 
 def ledger_of(plan: Plan) -> Ledger:

@@ -14,14 +14,16 @@ from oddspipe.core.errors import UsageError
 VARIABLE: Final = "ODDSPIPE_FAILPOINTS"
 POINTS: Final = frozenset(
     {
-        "fused.stepped", "fused.handed_out", "fused.snapshot", "fused.drained",
+        "fused.stepped", "fused.handed_out", "fused.snapshot", "fused.held",
+        "fused.drained",
         "state.prepared", "state.renamed", "state.published", "state.committed",
         "lane.writing", "lane.written", "lane.acknowledged",
         "spool.writing", "spool.flushing", "spool.written", "spool.segment",
         "kafka.begun", "kafka.stepped", "kafka.pushed", "kafka.saved", "kafka.offsets",
-        "kafka.committing", "kafka.committed", "kafka.taken_up",
+        "kafka.committing", "kafka.committed", "kafka.taken_up", "kafka.held",
         "ingest.pushed", "ingest.committing", "ingest.committed", "ingest.acknowledged",
         "publish.writing", "publish.written", "publish.noted",
+        "correct.committing", "correct.committed",
         "round.noted", "round.writing", "round.written", "round.done",
     }
 )  # fmt: skip

@@ -52,6 +52,23 @@ class Duplicates:
 
 
 @dataclass(frozen=True, slots=True)
+class Breaker:
+    """Stop taking messages when more of them than `max_rate` are turned away.
+
+    Attributes:
+        max_rate: Share of the messages in the window; 1 never stops.
+        window_us: Recorded time that is looked back on.
+        min_messages: Messages in the window below which the share says nothing.
+        probe: Messages that are taken after a pause to see whether it is over.
+    """
+
+    max_rate: float = 0.25
+    window_us: int = 10_000_000
+    min_messages: int = 100
+    probe: int = 100
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """Put each game's events in sequence."""
 

@@ -207,6 +207,7 @@ def run_once(  # noqa: PLR0913 - what the tests vary
     interval_us: int = 1,
     step_rows: int = 64,
     stop: StopSwitch | None = None,
+    plan: Plan = PLAN,
 ) -> FusedRunner:
     """Run the feed on a state folder, from its snapshot if there is one."""
     clock = SystemClock()
@@ -227,7 +228,7 @@ def run_once(  # noqa: PLR0913 - what the tests vary
             sink.open()
         runner = FusedRunner(
             Parts(
-                chain=PartitionChain(PLAN, NormalModel()),
+                chain=PartitionChain(plan, NormalModel()),
                 feed=Feed(source, step_rows=step_rows),
                 lanes=[Lane(sink, clock=clock) for sink in sinks],
                 keeper=Keeper(store, interval_us=interval_us, clock=clock),
@@ -235,6 +236,7 @@ def run_once(  # noqa: PLR0913 - what the tests vary
                 logic=PLAN.logic_digest,
                 clock=clock,
                 pulse=Pulse(PLAN.kinds, PLAN.odds.at_once),
+                pause_us=plan.breaker_pause_us,
             )
         )
         runner.run(newest(store, PLAN.logic_digest), stop or StopSwitch())

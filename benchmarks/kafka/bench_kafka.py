@@ -7,10 +7,14 @@ Jobs, all from one topic of 8 partitions with the simulated NFL feed, lz4:
 * consume: librdkafka's batches into columns, nothing else: the ceiling.
 * odds: consume → normalise → order → price → odds, dead letters and offsets in transactions.
 * rewrite: consume → normalise → order → every event again and offsets in transactions.
+* the same two without transactions: what was made is delivered, then offsets are committed, as
+  often; a kill between the two makes all of it again, so it is at least once.
 * loop: the rewrite job as one writes it by hand: confluent-kafka, tuned client settings, protobuf's
   own compiled decoder, field checks, a set for duplicates, transactions about every 100 ms.
 
-Rates count from the first record taken to the last; the median of the rounds is printed.
+Rates count from the first record taken to the last; the median of the rounds is printed. What
+transactions cost is also told in processor time of this process, which other work on the machine
+does not change.
 """
 
 import argparse
@@ -48,7 +52,7 @@ from oddspipe.core.runtime.drain import StopSwitch
 from oddspipe.core.runtime.pulse import Pulse
 from oddspipe.core.runtime.transactional import TransactionalRunner
 from oddspipe.core.services import kafka, process
-from oddspipe.ext.kafka import puller_of
+from oddspipe.ext.kafka import puller_of, pusher_of
 from oddspipe.ext.records import PARTITION_EOF
 
 PARTITIONS = 8
@@ -71,6 +75,26 @@ def planned(brokers: str) -> Plan:
         f"extends: oddspipe.sports:nfl.yaml\nsport: bench\nfeed: {{topic: {FEED}}}\n"
     )
     return plan_for(folder / "spec.yaml", platform=folder / "platform.yaml", environment="dev")
+
+
+class Plain(KafkaLog):
+    """The same log without transactions: delivered first, then the offsets; at least once."""
+
+    def _restart(self, _timeout_s: float) -> None:
+        self._drop_producer()
+        settings = producer_settings(self._worker)
+        for name in ("transactional.id", "transaction.timeout.ms"):
+            del settings[name]
+        self._producer = ck.Producer({**settings, "enable.idempotence": True})
+        self._pusher = pusher_of(self._producer, self._worker.name)
+
+    def begin(self) -> None:
+        """Nothing is begun."""
+
+    def commit(self, positions) -> None:
+        assert self._producer.flush(10) == 0
+        offsets = [ck.TopicPartition(self.topics.feed, p, at) for p, at in positions.items()]
+        self._consumer.commit(offsets=offsets, asynchronous=False)
 
 
 class Pace:
@@ -96,7 +120,9 @@ class Pace:
         return (after - before) / (ended - begun)
 
 
-def worker(plan: Plan, brokers: str, number: str, job: str, want: int) -> float:
+def worker(  # noqa: PLR0913, PLR0917 - what is measured
+    plan: Plan, brokers: str, number: str, job: str, want: int, log=KafkaLog
+) -> float:
     topics = Topics(
         FEED, f"{number}.odds", f"{number}.dlq", f"{number}.snapshots", f"{number}.events"
     )
@@ -105,7 +131,7 @@ def worker(plan: Plan, brokers: str, number: str, job: str, want: int) -> float:
     model = model_of(plan)
     written = SportRecords(topics, origin_of(plan), ("decimal",), letters_of(plan))
     runner = TransactionalRunner(
-        KafkaLog(Worker(cluster, number, 0), topics),
+        log(Worker(cluster, number, 0), topics),
         (lambda: PartitionChain(plan, model)) if job == "odds" else (lambda: NormaliseChain(plan)),
         lambda: Pulse(plan.kinds, plan.odds.at_once),
         written if job == "odds" else EventRecords(topics, letters_of(plan)),
@@ -251,22 +277,44 @@ def measure(brokers: str, given: argparse.Namespace) -> None:
     jobs = {
         "consume into columns": lambda _: ceiling(brokers, want),
         "odds in transactions": lambda n: worker(plan, brokers, f"odds{n}", "odds", want),
+        "odds without transactions": lambda n: worker(
+            plan, brokers, f"podds{n}", "odds", want, Plain
+        ),
         "every event again in transactions": lambda n: worker(
             plan, brokers, f"again{n}", "again", want
+        ),
+        "every event again without": lambda n: worker(
+            plan, brokers, f"pagain{n}", "again", want, Plain
         ),
         "the same in a hand-written loop": lambda n: HandWritten(plan, brokers, f"loop{n}").rate(
             min(given.loop_events, want)
         ),
     }
     rates = {name: [] for name in jobs}
+    spent = {name: [] for name in jobs}
     for number in range(given.rounds):
         for name, job in jobs.items():
+            before = time.process_time()
             rates[name].append(job(number))
+            spent[name].append(time.process_time() - before)
             print(f"  {name}: {rates[name][-1] / 1e6:.3f} M/s", file=sys.stderr)
     base = statistics.median(rates["the same in a hand-written loop"])
     for name, found in rates.items():
         rate = statistics.median(found)
         print(f"{name:36} {rate / 1e6:7.3f} M msg/s {rate / base:6.1f} x the loop")
+    for word, with_, without in (
+        ("odds", "odds in transactions", "odds without transactions"),
+        ("every event", "every event again in transactions", "every event again without"),
+    ):
+        # Round by round, so that what slows the machine for a while slows both.
+        costs = [1 - a / b for a, b in zip(rates[with_], rates[without], strict=True)]
+        more = [a / b - 1 for a, b in zip(spent[with_], spent[without], strict=True)]
+        print(
+            f"transactions cost {word}: {statistics.median(costs):.1%} of the rate without, "
+            f"{statistics.median(more):.1%} more processor time; per million events "
+            f"{statistics.median(spent[with_]) / want * 1e6:.2f} s against "
+            f"{statistics.median(spent[without]) / want * 1e6:.2f} s"
+        )
 
 
 if __name__ == "__main__":

@@ -107,9 +107,9 @@ def _season(plan: Plan, data: Path, selection: Selection) -> Played:
         while (payloads := source.poll(0)) is not None:
             for start in range(0, len(payloads), STEP_ROWS):
                 part = payloads.part(start, min(start + STEP_ROWS, len(payloads)))
-                output = chain.step(part)
-                published += len(output.odds)
-                odds.append(_main_lines(output))
+                for output in chain.steps(part):
+                    published += len(output.odds)
+                    odds.append(_main_lines(output))
     finally:
         source.close()
     made = forecasts.frame()

@@ -19,6 +19,10 @@ LATE_AMENDED = 1
 """Flag: this event came after its gap had been given up, and is folded in at its place."""
 AFTER_GAP = 2
 """Flag: sequences before this event were given up."""
+HALTED = 4
+"""Flag: it was taken while no market may be open, because too much was turned away."""
+HALT = 8
+"""Flag of what is no event: from here on no market may be open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,10 @@ class Payloads:
             unmapped,
         )
 
+    def after(self, position: int) -> "Payloads":
+        """Return the payloads from a position on."""
+        return self.part(int(np.searchsorted(self.positions, position)), len(self))
+
     @staticmethod
     def of(
         payloads: list[bytes], *, ingest_us: NDArray[np.int64], first_position: int = 0
@@ -116,7 +124,7 @@ class Batch:
         words: Shape (columns of the plan's layout, n), `int64`, C order.
         present: Bit c of row i is set when column c was in the payload, shape (n,).
         keys: Shape (2, n), `uint64`: 128-bit hash of (game_id, event_id, revision).
-        flags: `LATE_AMENDED`, `AFTER_GAP`, shape (n,), `uint8`.
+        flags: `LATE_AMENDED`, `AFTER_GAP`, `HALTED`, shape (n,), `uint8`.
         positions: Place in the input of the payload that each row came from, shape (n,).
         data: The buffer that spans of bytes columns point into.
         starts, ends: Where the payload of row i lies in `data`.

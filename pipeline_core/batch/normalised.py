@@ -11,10 +11,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from oddspipe.core.batch.batch import Batch, Payloads
+from oddspipe.core.batch.batch import HALT, Batch, Payloads
 from oddspipe.core.batch.layout import INGEST_TIME, STANDING_NUMBER
 from oddspipe.ext.tail import put_tails, take_tails
 
+NO_NUMBER: Final = -1
+"""Number of what is no event."""
 _TAG: Final = STANDING_NUMBER << 3 | 2
 TAIL: Final = np.dtype(
     [
@@ -69,6 +71,20 @@ def as_records(
     tails["flags"] = events.flags
     raw = tails.view(np.uint8).reshape(len(events), TAIL.itemsize)
     return put_tails(events.data, events.starts, events.ends, raw)
+
+
+def as_halt(position: int, ingest_us: int) -> bytes:
+    """Return the record that says that no market may be open from here on; it is no event.
+
+    Args:
+        position: Place in the feed before which everything was taken.
+        ingest_us: Recorded time reached.
+    """
+    tails = np.empty(1, TAIL)
+    for name, value in (*_FIXED.items(), ("number", NO_NUMBER), ("flags", HALT)):
+        tails[name] = value
+    tails["position"], tails["ingest_us"] = position, ingest_us
+    return tails.tobytes()
 
 
 def standings(records: Payloads) -> Standings:

@@ -98,9 +98,10 @@ class _Player:
         """Put one entry through the stages."""
         first = int(sent.payloads.positions[0])
         self._names |= {first + row: name for row, name in enumerate(sent.names)}
-        output = self._chain.step(sent.payloads)
-        became = [*self._events(output, first), *self._rejects(output, first), *self._counts()]
-        became += self._odds(output, sent)
+        became: list[str] = []
+        for output in self._chain.steps(sent.payloads):
+            became += [*self._events(output, first), *self._rejects(output, first)]
+            became += [*self._counts(), *self._odds(output, sent)]
         self.played.came.append(Came(sent.at_us, sent.told, ", ".join(became) or "nothing"))
 
     def end(self) -> Played:

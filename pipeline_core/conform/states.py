@@ -47,7 +47,8 @@ def states_of(plan: Plan) -> GameStates:
     try:
         while read < MOST and (payloads := source.poll(0)) is not None:
             if len(payloads):
-                chain.step(payloads)
+                for _ in chain.steps(payloads):
+                    pass
                 read += len(payloads)
     finally:
         source.close()

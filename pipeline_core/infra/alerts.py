@@ -60,6 +60,7 @@ def alerts_of(member: Member) -> list[Alert]:
     made += [
         _unscheduled(member),
         _lost(member),
+        _held(member),
         _rejects(member),
         _model(member),
         *_anomalies(member),
@@ -301,6 +302,33 @@ def _lost(member: Member) -> Alert:
          f"kubectl -n {member.namespace} logs -l app.kubernetes.io/component=price --tail=200"),
         ("`verify` finds nothing: restart the pod, and report the bug with the metrics' values.",
          "`verify` finds a loss: suspend the sport's markets, keep the topics, report it."),
+        reads="3",
+    )  # fmt: skip
+
+
+def _held(member: Member) -> Alert:
+    series = _series(member, m.HELD_BACK)
+    breaker = member.plan.breaker
+    return Alert(
+        "OddspipeHeld",
+        f"sum by (sport) ({_of(member, m.HELD_BACK)}) > 0",
+        f"{STEP_S}s", "page",
+        f"{member.sport}: the feed cannot be read any more, markets are suspended",
+        f"{{{{ $value }}}} partitions turned away more than {breaker.max_rate:.0%} of their "
+        "messages and take no more.",
+        {series: f"3+0{ALWAYS}"}, {series: f"0+0{ALWAYS}"},
+        "So much of the feed became dead letters that it must have changed. It is held; the sport "
+        f"tries {breaker.probe} messages every {member.plan.breaker_pause_us // 1_000_000} s.",
+        "All markets of these partitions are suspended (reason `error_rate`). Nothing is lost: "
+        "what is not taken stays in the feed's topic for its retention.",
+        (cli_of(member, "dlq list"),
+         read_of(member, member.topics.feed),
+         f"kubectl -n {member.namespace} logs -l app.kubernetes.io/component=price --tail=20"),
+        ("The provider changed the format: mend the spec, deploy, then `oddspipe dlq replay`.",
+         "A bad stretch lies before sound messages: `kubectl exec POD -- kill -USR1 1` takes all.",
+         "A restart tries at once, with markets suspended until a probe is sound."),
+        f"{member.plan.title}: odds are suspended because of a fault of the feed.",
+        ("OddspipeRejects", "OddspipeUnpriced", "OddspipeBehind"),
         reads="3",
     )  # fmt: skip
 

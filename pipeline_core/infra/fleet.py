@@ -5,7 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from oddspipe.core.adapters.kafka.records import Topics, ingest_topic, topic_configs
+from oddspipe.core.adapters.kafka.records import (
+    Topics,
+    corrections_topic,
+    ingest_topic,
+    topic_configs,
+)
 from oddspipe.core.adapters.secrets import parts_of
 from oddspipe.core.assemble_stages import group_of, stage_group, topics_of
 from oddspipe.core.explain.memory import event_bytes, memory_of
@@ -294,6 +299,10 @@ class Member:
             self._topic(names.odds, common | dict(configs[names.odds])
                         | {"retention.ms": str(self.infra.odds_kept // 1000)},
                         "price", "Odds messages; partners read them.", odds),
+            self._topic(corrections_topic(names), common | dict(configs[names.odds])
+                        | {"retention.ms": str(self.infra.odds_kept // 1000)},
+                        "price", "Odds that were wrong, corrected afterwards; partners read them.",
+                        odds // 100),
             self._topic(names.dead_letters, common | dict(configs[names.dead_letters])
                         | {"retention.ms": str(int(dead or 14 * DAY_US) // 1000)},
                         "price", "What was turned away, with its bytes and reason.", fed // 100),
@@ -385,10 +394,13 @@ class Fleet:
         return sorted({one.path for member in self.members for one in member.secrets()})
 
     def partner_topics(self) -> dict[str, list[str]]:
-        """Return the odds topics that each partner may read, partners in order of their names."""
-        odds = {member.sport: member.topics.odds for member in self.members}
+        """Return the topics of odds that each partner may read, by its name, in order."""
+        odds = {
+            member.sport: (member.topics.odds, corrections_topic(member.topics))
+            for member in self.members
+        }
         return {
-            name: [odds[sport] for sport in partner["sports"] if sport in odds]
+            name: [topic for sport in partner["sports"] for topic in odds.get(sport, ())]
             for name, partner in sorted(self.partners.items())
         }
 

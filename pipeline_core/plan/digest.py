@@ -21,6 +21,7 @@ ENGINE = 2
 """Raised when the same spec begins to price differently because the core changed."""
 
 LOGIC_COVERS: Final = {
+    "breaker": "share of dead letters at which markets are suspended, its window, its probe",
     "derived": "columns computed from the state",
     "duplicates": "window for duplicates",
     "engine": "generation of oddspipe's own pricing",
@@ -40,6 +41,7 @@ LOGIC_COVERS: Final = {
 
 DEPLOYMENT_ADDS: Final = {
     "alerts": "alert thresholds",
+    "breaker_pause_us": "pause before a probe after too many dead letters",
     "deployment": "environment: endpoints, sizes, partners, owners, prices of the cost model",
     "feed": "the rest of the feed: protocol, address, partitions, heartbeat, retention, recording",
     "isolation": "where the model runs: process, deadline, memory",

@@ -5,6 +5,7 @@ from typing import Any
 
 from oddspipe.core.batch.layout import Layout
 from oddspipe.core.parts import (
+    Breaker,
     Deployment,
     DerivedColumn,
     Duplicates,
@@ -58,6 +59,8 @@ class Plan:
     retired: Retired = field(default_factory=Retired)
     isolation: Isolation = field(default_factory=Isolation)
     shadow: ShadowPlan | None = None
+    breaker: Breaker = field(default_factory=Breaker)
+    breaker_pause_us: int = 30_000_000
     logic_digest: str = ""
     deployment_digest: str = ""
 

@@ -14,6 +14,7 @@ from oddspipe.core.errors import SpecError, UsageError
 from oddspipe.core.names import Market, Policy
 from oddspipe.core.near import near
 from oddspipe.core.parts import (
+    Breaker,
     Deployment,
     DerivedColumn,
     Duplicates,
@@ -123,6 +124,13 @@ def planned(spec: SportSpec, platform: PlatformSpec, environment: str) -> Plan:
             retired=_retired(spec.event.retired),
             isolation=_isolation(spec.model),
             shadow=_shadow(spec.model.shadow),
+            breaker=Breaker(
+                spec.dead_letters.breaker.max_rate,
+                spec.dead_letters.breaker.window,
+                spec.dead_letters.breaker.min_messages,
+                spec.dead_letters.breaker.probe,
+            ),
+            breaker_pause_us=spec.dead_letters.breaker.pause,
         )
     )
 

@@ -26,7 +26,10 @@ class Members(Protocol):
     """Who is told that partitions come and go; called from within `Log.pull`."""
 
     def joined(self, partitions: Sequence[int]) -> Mapping[int, int]:
-        """Take partitions up; return where each is to be read from."""
+        """Take partitions up; return where each is to be read from.
+
+        One that is left out could not be taken up yet: nothing of it counts before a `seek`.
+        """
         ...
 
     def leaving(self, partitions: Sequence[int]) -> None:
@@ -68,6 +71,14 @@ class Log(Protocol):
         Raises:
             UnreachableError: Nobody answers.
         """
+        ...
+
+    def hold(self, partition: int) -> None:
+        """Bring nothing of a partition until it is let go."""
+        ...
+
+    def let_go(self, partition: int) -> None:
+        """Bring a partition that was held again; where from, `seek` says after this."""
         ...
 
     def begin(self) -> None:

@@ -1,7 +1,8 @@
 """What one step of the pipeline gives to its sinks."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,7 @@ class Odds:
         event_time, as_of_us: Event time of the cause; recorded time at which the price was cut.
         oldest_ingest_us: Ingest time of the oldest event folded into the price since the last.
         reason: `play`, `score`, `market`, `clock`, `correction`, `final`, `stale_input`,
-            `recovered`, `guard:<name>` or `model_error`, one a board.
+            `recovered`, `guard:<name>`, `error_rate` or `model_error`, one a board.
         home_score, away_score, period: State at the cut.
         scope, market, side, status: Words of `names`, one a row.
         line: Points given, taken or scored; NaN for moneyline.
@@ -64,6 +65,19 @@ class Odds:
     def __len__(self) -> int:
         """Return the number of messages."""
         return len(self.game)
+
+    def then(self, later: "Odds") -> "Odds":
+        """Return these messages and those that follow them as one."""
+        if not len(later) or not len(self):
+            return self if len(self) else later
+        joined: dict[str, Any] = {}
+        for one in fields(self):
+            mine, theirs = getattr(self, one.name), getattr(later, one.name)
+            if one.name == "board":
+                theirs = theirs + len(self)
+            both = isinstance(mine, list)
+            joined[one.name] = [*mine, *theirs] if both else np.concatenate((mine, theirs))
+        return Odds(**joined)
 
     @staticmethod
     def none() -> "Odds":
@@ -117,6 +131,7 @@ class Output:
         position: Input position after the last payload of this step.
         until_us: Recorded time reached.
         shadow: What a second model says of the rows of `odds`; never published.
+        halt: Whether no market may be open from here on, which those are to be told who price it.
     """
 
     events: Batch
@@ -128,3 +143,4 @@ class Output:
     position: int
     until_us: int
     shadow: Odds = field(default_factory=Odds.none)
+    halt: bool = False

@@ -6,11 +6,12 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from oddspipe.core.batch.batch import Payloads
+from oddspipe.core.batch.batch import HALTED, Payloads
 from oddspipe.core.batch.layout import GAME_ID
 from oddspipe.core.plan.model import Plan
 from oddspipe.core.ports.output import Odds, Output, Rollups
 from oddspipe.core.stages.accuracy import Accuracy, all_of
+from oddspipe.core.stages.breaker import ErrorRate
 from oddspipe.core.stages.isolate import Prices
 from oddspipe.core.stages.normalise import Normalise
 from oddspipe.core.stages.order import GameOrder
@@ -62,29 +63,41 @@ class PartitionChain:
             OddsError: The plan's markets cannot be made.
         """
         self._read = read
-        self._normalise, self._order = _first_stages(plan)
+        self.breaker = ErrorRate(plan.breaker)
+        self._normalise, self._order = _first_stages(plan, self.breaker)
         self._price = Price(_price_plan(plan), model, _Names(self._normalise), watch, shadow)
         self._shadow = shadow
 
     def step(self, payloads: Payloads) -> Output:
-        """Put payloads through every stage."""
+        """Put payloads through every stage, up to where the breaker opens or closes.
+
+        What lies at or behind the output's `position` was not taken.
+        """
         if self._read is not None:
             payloads = self._read(payloads)
+        was_closed = self.breaker.closed
         decoded, status, refused = self._normalise.step(payloads)
         ordered, turned_away = self._order.step(decoded, status)
-        priced = self._price.step(ordered)
+        priced = self._price.step(ordered, halted=not was_closed)
+        odds = priced.odds
+        if was_closed and not self.breaker.closed:
+            odds = odds.then(self._price.halt())
         strings = self._normalise.strings
         return Output(
             priced.events,
             priced.rollups,
-            priced.odds,
+            odds,
             (refused, turned_away, priced.rejects),
             strings[GAME_ID],
             dict(strings),
-            int(payloads.positions[-1]) + 1,
+            int(decoded.positions[-1]) + 1,
             ordered.until_us,
             priced.shadow,
         )
+
+    def steps(self, payloads: Payloads) -> Iterator[Output]:
+        """Put all of the payloads through every stage, however often the breaker opens."""
+        yield from _all_steps(self, payloads)
 
     @property
     def games(self) -> Sequence[str]:
@@ -150,15 +163,23 @@ class NormaliseChain:
             SpecError: SQL of the plan has a fault.
         """
         self._read = read
-        self._normalise, self._order = _first_stages(plan)
+        self.breaker = ErrorRate(plan.breaker)
+        self._normalise, self._order = _first_stages(plan, self.breaker)
         self._nothing = Rollups.none(), Odds.none()
 
     def step(self, payloads: Payloads) -> Output:
-        """Put payloads through both stages."""
+        """Put payloads through both stages, up to where the breaker opens or closes.
+
+        What lies at or behind the output's `position` was not taken. Who prices is told by the
+        events' flags that nothing may be open, and by `halt` that from here on nothing may.
+        """
         if self._read is not None:
             payloads = self._read(payloads)
+        was_closed = self.breaker.closed
         decoded, status, refused = self._normalise.step(payloads)
         ordered, turned_away = self._order.step(decoded, status)
+        if not was_closed:
+            ordered.flags = ordered.flags | np.uint8(HALTED)
         strings = self._normalise.strings
         return Output(
             ordered,
@@ -166,9 +187,14 @@ class NormaliseChain:
             (refused, turned_away),
             strings[GAME_ID],
             dict(strings),
-            int(payloads.positions[-1]) + 1,
+            int(decoded.positions[-1]) + 1,
             ordered.until_us,
+            halt=was_closed and not self.breaker.closed,
         )
+
+    def steps(self, payloads: Payloads) -> Iterator[Output]:
+        """Put all of the payloads through both stages, however often the breaker opens."""
+        yield from _all_steps(self, payloads)
 
     @property
     def accounts(self) -> tuple[Account, ...]:
@@ -208,27 +234,38 @@ class PriceChain:
             SpecError: SQL of the plan has a fault.
             OddsError: The plan's markets cannot be made.
         """
+        # What may be taken is decided where events are normalised: this one never opens.
+        self.breaker = ErrorRate(plan.breaker)
         self._receive = Receive(plan.layout, plan.kinds, max_payload_bytes=plan.max_payload_bytes)
         parts, names = _price_plan(plan), _Names(self._receive)
         self._price = Price(parts, model, names, shadow=shadow, numbered=True)
         self._shadow = shadow
 
     def step(self, payloads: Payloads) -> Output:
-        """Price records of the normalised topic."""
-        events, strange = self._receive.step(payloads)
-        priced = self._price.step(events)
+        """Price records of the normalised topic, up to where its breaker opened or closed.
+
+        What lies at or behind the output's `position` was not taken.
+        """
+        received = self._receive.step(payloads)
+        events = received.events
+        priced = self._price.step(events, halted=received.halted)
+        odds = priced.odds.then(self._price.halt()) if received.halts else priced.odds
         strings = self._receive.strings
         return Output(
             priced.events,
             priced.rollups,
-            priced.odds,
-            (strange, priced.rejects),
+            odds,
+            (received.strange, priced.rejects),
             strings[GAME_ID],
             dict(strings),
-            int(payloads.positions[-1]) + 1,
+            received.position,
             events.until_us,
             priced.shadow,
         )
+
+    def steps(self, payloads: Payloads) -> Iterator[Output]:
+        """Price all of the records, however often the breaker opened."""
+        yield from _all_steps(self, payloads)
 
     @property
     def accounts(self) -> tuple[Account, ...]:
@@ -262,9 +299,24 @@ class PriceChain:
         self._price.restore(state[self._price.account.stage])
 
 
-def _first_stages(plan: Plan) -> tuple[Normalise, GameOrder]:
+def _all_steps(
+    chain: "PartitionChain | NormaliseChain | PriceChain", payloads: Payloads
+) -> Iterator[Output]:
+    while len(payloads):
+        output = chain.step(payloads)
+        yield output
+        payloads = payloads.after(output.position)
+
+
+def _first_stages(plan: Plan, breaker: ErrorRate) -> tuple[Normalise, GameOrder]:
     return (
-        Normalise(plan.layout, plan.kinds, plan.rules, max_payload_bytes=plan.max_payload_bytes),
+        Normalise(
+            plan.layout,
+            plan.kinds,
+            plan.rules,
+            max_payload_bytes=plan.max_payload_bytes,
+            breaker=breaker,
+        ),
         GameOrder(plan.layout, plan.kinds, plan.order, plan.duplicates),
     )
 

@@ -2,8 +2,8 @@
 
 import struct
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -18,12 +18,14 @@ from oddspipe.core.ports.output import Output
 from oddspipe.core.runtime.books import Digest, assert_balanced
 from oddspipe.core.runtime.drain import StopSwitch
 from oddspipe.core.runtime.feed import Feed, Step
+from oddspipe.core.runtime.hold import Hold, Release
 from oddspipe.core.runtime.lane import Lane, Parcel
 from oddspipe.core.runtime.meter import Arrivals, Histogram
 from oddspipe.core.runtime.pulse import Pulse
 from oddspipe.core.runtime.recover import Keeper, Snapshot
 from oddspipe.core.runtime.watch import Watch
 from oddspipe.core.stages.accuracy import Accuracy
+from oddspipe.core.stages.breaker import BreakerState, ErrorRate
 from oddspipe.core.stages.protocol import Account, Frozen
 from oddspipe.core.stages.shadow import Shadow
 
@@ -39,8 +41,10 @@ _COUNTS = struct.Struct("<QQQ")
 class Chain(Protocol):
     """The stages of one partition, from payloads to an output; its state is theirs."""
 
+    breaker: ErrorRate
+
     def step(self, payloads: Payloads) -> Output:
-        """Put payloads through every stage."""
+        """Put payloads through every stage, up to where the breaker opens or closes."""
         ...
 
     @property
@@ -56,6 +60,10 @@ class Chain(Protocol):
     @property
     def shadow(self) -> Shadow | None:
         """Return the model that is compared with the published one, if there is one."""
+        ...
+
+    def steps(self, payloads: Payloads) -> Iterator[Output]:
+        """Put all of the payloads through every stage, however often the breaker opens."""
         ...
 
     def live_states(self) -> Mapping[str, NDArray[np.float64]]:
@@ -103,6 +111,7 @@ class Parts:
 
     Attributes:
         logic: Logic digest of the plan, kept in every snapshot.
+        pause_us: How long nothing is taken after too many dead letters.
     """
 
     chain: Chain
@@ -113,6 +122,7 @@ class Parts:
     logic: str
     clock: Clock
     pulse: Pulse
+    pause_us: int = 0
 
 
 class FusedRunner:
@@ -137,6 +147,9 @@ class FusedRunner:
         self._token = b""
         self._whole = True
         self._deadline_ns: int | None = None
+        self._pause_us = parts.pause_us
+        self.hold = Hold(self._pause_us, self._clock, Release())
+        self._rest: Step | None = None
 
     def run(self, snapshot: Snapshot | None, stop: StopSwitch) -> None:
         """Run from a snapshot, or from the beginning, until the input ends or `stop` is turned.
@@ -145,6 +158,7 @@ class FusedRunner:
             OddspipeError: The run could not go on; what was acknowledged is saved.
         """
         sys.setswitchinterval(SWITCH_S)
+        self.hold = Hold(self._pause_us, self._clock, stop.release)
         self._begin(snapshot)
         try:
             self._loop(stop)
@@ -175,10 +189,15 @@ class FusedRunner:
         progress.phase = "running"
 
     def _loop(self, stop: StopSwitch) -> None:
-        while not self.feed.over:
+        while self._rest is not None or not self.feed.over:
             self._heed(stop)
-            step = self.feed.next(WAIT_S)
-            if step is not None:
+            if self.hold.waits(self.chain.breaker):
+                if stop.requested:
+                    # What was read and is not to be taken now is read again by the next run.
+                    self._whole = False
+                    return
+                self._clock.sleep(WAIT_S)
+            elif (step := self._rest or self.feed.next(WAIT_S)) is not None:
                 self._advance(step, stop)
             self._settle()
 
@@ -193,6 +212,9 @@ class FusedRunner:
         payloads = step.payloads
         output = self.chain.step(payloads)
         passed("fused.stepped")
+        behind = payloads.after(output.position)
+        whole = step.whole and not len(behind)
+        self._rest = replace(step, payloads=behind, arrivals=()) if len(behind) else None
         self.digest.update(output.odds, output.games)
         for newest_us, arrived_ns in step.arrivals:
             self._arrivals.note(newest_us, arrived_ns)
@@ -206,16 +228,22 @@ class FusedRunner:
         progress = self.progress
         progress.position = output.position
         progress.recorded_us = output.until_us
-        self._whole = step.whole
-        if step.whole:
+        self._whole = whole
+        if whole:
             self._token = payloads.token
         if output.position > progress.silent_until:
             self._hand_out(output, stop)
-        if step.whole and self.keeper.due():
+        if whole and self.keeper.due():
             before = self._clock.monotonic_ns()
             self.keeper.offer(self._snapshot())
             passed("fused.snapshot")
             progress.pauses.add(np.array([self._clock.monotonic_ns() - before]))
+        if (
+            self.chain.breaker.state is BreakerState.OPEN
+            and progress.position > progress.silent_until
+        ):
+            self.hold.begin()
+            passed("fused.held")
 
     def _hand_out(self, output: Output, stop: StopSwitch) -> None:
         parcel = Parcel(output, self._arrivals.of(output.odds.oldest_ingest_us), _size(output))

@@ -10,6 +10,8 @@ away it tries again until they are there, and takes part in the group meanwhile.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from oddspipe.core.batch.batch import Payloads
 from oddspipe.core.clock import Clock
 from oddspipe.core.errors import RetryableError, RunError, StateError, UnreachableError
@@ -19,8 +21,10 @@ from oddspipe.core.ports.output import Output
 from oddspipe.core.runtime.books import assert_balanced
 from oddspipe.core.runtime.drain import StopSwitch
 from oddspipe.core.runtime.fused import Chain
+from oddspipe.core.runtime.hold import Hold, Release
 from oddspipe.core.runtime.pulse import Pulse
 from oddspipe.core.runtime.recover import Snapshot
+from oddspipe.core.stages.breaker import BreakerState
 from oddspipe.ext.records import PARTITION_EOF, Group, Pulled, Rows
 
 PULL_ROWS = 16_384
@@ -44,7 +48,9 @@ class Owned:
         silent_until: Below it the input is read again without writing.
         committed: Position of the last commit.
         snapshot_ns: When the next snapshot is due.
+        hold: Says how long nothing is taken after too many dead letters.
         at_end: Whether its end was reached, and nothing has come since.
+        held: Whether nothing is taken now.
     """
 
     chain: Chain
@@ -53,7 +59,9 @@ class Owned:
     committed: int
     snapshot_ns: int
     pulse: Pulse
+    hold: Hold
     at_end: bool = False
+    held: bool = False
 
 
 class TransactionalRunner:
@@ -68,6 +76,7 @@ class TransactionalRunner:
         clock: What commits and snapshots go by.
         snapshot_us: Time between two snapshots of a partition.
         commit_us: Time from the first record of a transaction to its commit.
+        pause_us: How long nothing is taken after too many dead letters.
 
     Attributes:
         events, commits, snapshots: Counted since the start.
@@ -87,8 +96,10 @@ class TransactionalRunner:
         clock: Clock,
         snapshot_us: int,
         commit_us: int = COMMIT_US,
+        pause_us: int = 0,
     ) -> None:
         self.owned: dict[int, Owned] = {}
+        self._waiting: set[int] = set()
         self.events = 0
         self.commits = 0
         self.restarts = 0
@@ -99,6 +110,7 @@ class TransactionalRunner:
         self._make_pulse = make_pulse
         self._logic, self._clock = logic, clock
         self._snapshot_ns, self._commit_ns = snapshot_us * 1000, commit_us * 1000
+        self._pause_us, self._release = pause_us, Release()
         self._open = False
         self._begun_ns = 0
         self._failures = 0
@@ -112,11 +124,13 @@ class TransactionalRunner:
             FencedError: Another worker has this slot.
             RunError: The run could not go on; nothing that was committed is lost.
         """
+        self._release = stop.release
         try:
             self._log.open(self)
             last_ns = self._clock.monotonic_ns()
             while not stop.requested:
                 self._try_again()
+                self._let_go()
                 pulled = self._pull()
                 self.beat_ns = now = self._clock.monotonic_ns()
                 if len(pulled) or not self._drained():
@@ -129,9 +143,21 @@ class TransactionalRunner:
             self._log.close()
         assert_balanced(a for one in self.owned.values() for a in one.chain.accounts)
 
+    def suspended(self) -> dict[int, str]:
+        """Return why all markets of a partition are suspended, by its number."""
+        told = {p: one.hold.told(one.chain.breaker) for p, one in list(self.owned.items())}
+        return {partition: why for partition, why in told.items() if why}
+
     def joined(self, partitions: Sequence[int]) -> Mapping[int, int]:
-        """Take partitions up where their snapshots stand."""
-        return {partition: self._take_up(partition) for partition in partitions}
+        """Take partitions up where their snapshots stand, or later when nobody answers now."""
+        self._waiting |= set(partitions)
+        starts: dict[int, int] = {}
+        try:
+            for partition in [] if self.trouble else partitions:
+                starts[partition] = self._take_up(partition)
+        except UnreachableError as error:
+            self._wait(error)
+        return starts
 
     def leaving(self, partitions: Sequence[int]) -> None:
         """Commit all that is open, then give these up; others must not miss what was not."""
@@ -150,7 +176,10 @@ class TransactionalRunner:
     def lost_state(self, partitions: Sequence[int]) -> None:
         """Forget the state of partitions."""
         for partition in partitions:
-            self.owned.pop(partition, None)
+            self._waiting.discard(partition)
+            owned = self.owned.pop(partition, None)
+            if owned is not None and owned.held:
+                self._log.let_go(partition)
 
     def _take_up(self, partition: int) -> int:
         """Load the newest snapshot of a partition; return where to read from."""
@@ -179,7 +208,12 @@ class TransactionalRunner:
         due = self._clock.monotonic_ns() + wait_ns
         passed("kafka.taken_up")
         pulse = self._make_pulse()
-        self.owned[partition] = Owned(chain, position, committed, committed, due, pulse)
+        before = self.owned.get(partition)
+        if before is not None and before.held:
+            self._log.let_go(partition)
+        hold = Hold(self._pause_us, self._clock, self._release)
+        self._waiting.discard(partition)
+        self.owned[partition] = Owned(chain, position, committed, committed, due, pulse, hold)
         return position
 
     def _pull(self) -> Pulled:
@@ -202,7 +236,7 @@ class TransactionalRunner:
     def _drained(self) -> bool:
         """Say whether there are partitions, and the end of each was reached."""
         here = bool(self.owned) and not self.trouble
-        return here and all(owned.at_end for owned in self.owned.values())
+        return here and all(owned.at_end and not owned.held for owned in self.owned.values())
 
     def _take(self, pulled: Pulled, now: int) -> None:
         """Put what came through the stages; commit when it is time."""
@@ -210,8 +244,9 @@ class TransactionalRunner:
             for group in pulled.groups:
                 self._step(pulled, group, now)
             for notice in pulled.notices:
-                if notice.code == PARTITION_EOF and notice.partition in self.owned:
-                    self.owned[notice.partition].at_end = True
+                owned = self.owned.get(notice.partition)
+                if notice.code == PARTITION_EOF and owned is not None and not owned.held:
+                    owned.at_end = True
             if self._open and self._clock.monotonic_ns() - self._begun_ns >= self._commit_ns:
                 self._commit(snapshots=True)
         except RetryableError as error:
@@ -229,17 +264,21 @@ class TransactionalRunner:
 
     def _step(self, pulled: Pulled, group: Group, now: int) -> None:
         owned = self.owned.get(group.partition)
-        if owned is None:
+        if owned is None or owned.held:
             return
         owned.at_end = False
         payloads = _payloads(pulled, group, now)
         cut = int((payloads.positions < owned.silent_until).sum())
-        if cut:
-            again = owned.chain.step(payloads.part(0, cut))
-            owned.pulse.take(again)
-            owned.position = again.position
-        if cut < len(payloads):
-            self._write(group.partition, owned, payloads.part(cut, len(payloads)))
+        again = payloads.part(0, cut)
+        while len(again):
+            output = owned.chain.step(again)
+            owned.pulse.take(output)
+            owned.position = output.position
+            again = again.after(output.position)
+        left = payloads.part(cut, len(payloads))
+        while len(left) and not owned.held:
+            self._write(group.partition, owned, left)
+            left = left.after(owned.position)
 
     def _write(self, partition: int, owned: Owned, payloads: Payloads) -> None:
         if not self._open:
@@ -250,11 +289,28 @@ class TransactionalRunner:
         owned.pulse.take(output)
         owned.position = output.position
         passed("kafka.stepped")
-        self.events += len(payloads)
+        self.events += int(np.searchsorted(payloads.positions, output.position))
         for topic, rows in self._written(partition, output):
             if len(rows):
                 self._log.push(topic, rows)
                 passed("kafka.pushed")
+        if owned.chain.breaker.state is BreakerState.OPEN:
+            owned.hold.begin()
+            if owned.hold.waits(owned.chain.breaker):
+                owned.held = True
+                self._log.hold(partition)
+                passed("kafka.held")
+
+    def _let_go(self) -> None:
+        """Try what comes next in partitions whose pause is over."""
+        for partition, owned in self.owned.items():
+            if owned.held and not self.trouble and not owned.hold.waits(owned.chain.breaker):
+                owned.held = False
+                self._log.let_go(partition)
+                try:
+                    self._seek({partition: owned.position})
+                except UnreachableError as error:
+                    self._wait(error)
 
     def _commit(self, *, snapshots: bool, at_once: bool = False) -> None:
         """Commit what is open; nothing is done when nothing is."""
@@ -283,7 +339,8 @@ class TransactionalRunner:
         self._open = False
         try:
             self._log.restart()
-            self._seek({p: self._take_up(p) for p in list(self.owned) if p not in without})
+            mine = {*self.owned, *self._waiting} - without
+            self._seek({p: self._take_up(p) for p in sorted(mine)})
         except UnreachableError as error:
             self._wait(error)
         else:

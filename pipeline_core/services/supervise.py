@@ -90,6 +90,12 @@ class Supervisor:
         finally:
             self._stop(self.children)
 
+    def pass_on(self, number: int) -> None:
+        """Send a signal to all that run."""
+        for child in self.children:
+            if child.process is not None:
+                child.process.send_signal(number)
+
     def _drain(self, level: Sequence[Child], stopped: Callable[[], bool]) -> None:
         """Let a level run to its end while all others go on."""
         self._stop(level)

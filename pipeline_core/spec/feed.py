@@ -135,8 +135,10 @@ class KafkaSecurity(Part):
 
     protocol: Literal["plaintext", "ssl", "sasl_ssl"] = "sasl_ssl"
     """What the connection is protected by."""
-    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] | None = None
-    """SASL mechanism."""
+    mechanism: (
+        Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER", "AWS_MSK_IAM"] | None
+    ) = None
+    """SASL mechanism; AWS_MSK_IAM is Amazon MSK by the process's own IAM role."""
     username: Endpoint | None = None
     """Name to log in with; of OAUTHBEARER the client id."""
     password: SecretRef | None = None
@@ -145,6 +147,8 @@ class KafkaSecurity(Part):
     """Where OAUTHBEARER gets its tokens: the endpoint of an OpenID Connect provider."""
     scope: Text | None = None
     """What an OAUTHBEARER token is asked for."""
+    region: Text | None = None
+    """Of AWS_MSK_IAM: where the cluster is, e.g. us-east-1."""
     ca: Text | None = None
     """File with the certificates of the brokers' authority; the system's when left out."""
 

@@ -212,6 +212,30 @@ class RecoverySpec(Part):
     """Time between two snapshots of the state."""
 
 
+class BreakerSpec(Part):
+    """When a sport stops taking messages: a feed that changed shall not be written off."""
+
+    max_rate: Share = 0.25
+    """More of the messages than this become dead letters before they are put in order; `100%` never
+    stops."""
+    window: PositiveDuration = 10_000_000
+    """Time over which the share is taken, by the recorded time of the messages."""
+    min_messages: Annotated[Whole, Field(ge=1, le=10_000_000)] = 100
+    """With fewer messages in the window the share says nothing."""
+    pause: PositiveDuration = 30_000_000
+    """How long nothing is taken before the next messages are tried."""
+    probe: Annotated[Whole, Field(ge=1, le=10_000_000)] = 100
+    """How many messages are tried then; the sport goes on when no more of them than `max_rate`
+    become dead letters."""
+
+
+class DeadLettersSpec(Part):
+    """What is done about messages that are turned away."""
+
+    breaker: BreakerSpec = BreakerSpec()
+    """When the sport stops taking messages."""
+
+
 class AlertsSpec(Part):
     """When somebody is woken."""
 
@@ -248,6 +272,8 @@ class SportSpec(Part):
     """What must hold of an event."""
     duplicates: DuplicatesSpec = DuplicatesSpec()
     """Which events are the same one sent twice."""
+    dead_letters: DeadLettersSpec = DeadLettersSpec()
+    """What is done about messages that are turned away."""
     order: OrderSpec = OrderSpec()
     """How the events of a game are put in sequence."""
     state: StateSpec

@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from oddspipe.core.stages.breaker import ERROR_RATE
 from oddspipe.core.stages.guard import BUILT_IN
 
 STALE = "stale_input"
@@ -120,7 +121,7 @@ class Named(Protocol):
 def codes_of(rules: Sequence[Named], guards: Sequence[Named]) -> tuple[str, ...]:
     """Return the code of every anomaly that a plan can find, each once."""
     named = (*(guard.name for guard in guards), *(rule.name for rule in rules))
-    return tuple(dict.fromkeys((STALE, *BUILT_IN, *named)))
+    return tuple(dict.fromkeys((STALE, ERROR_RATE, *BUILT_IN, *named)))
 
 
 def _by_game(game: Int64s) -> tuple[Int64s, NDArray[np.bool_]]:

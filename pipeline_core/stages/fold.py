@@ -222,6 +222,18 @@ class Fold:
         """Return the state of the games under way, a row a game; may be asked by another thread."""
         return self._states.values_of(self.state.value[self.state.live_games()])
 
+    def timer_cuts(self, games: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return cuts of these games that no event made, as of the time reached."""
+        clock = self.state.clock
+        cuts = np.zeros((len(games), s.CUT), np.int64)
+        cuts[:, s.CUT_GAME] = games
+        cuts[:, s.CUT_ROW] = -1
+        cuts[:, [s.CUT_KIND, s.CUT_REASON]] = Kind.TICK
+        cuts[:, s.CUT_NUMBER] = clock[s.NEXT_NUMBER]
+        cuts[:, [s.CUT_TIME, s.CUT_AS_OF, s.CUT_OLDEST]] = clock[s.NOW]
+        cuts[:, s.CUT_MODE] = s.SILENT
+        return cuts
+
     def _forget_rows(self) -> None:
         self.state.meta[self.state.active[: self.state.clock[s.ACTIVE]], s.CAUSE_ROW] = -1
 

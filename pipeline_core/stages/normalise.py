@@ -15,10 +15,11 @@ from oddspipe.core.batch.rules import RuleSet
 from oddspipe.core.errors import StateError
 from oddspipe.core.names import TIMER_KINDS
 from oddspipe.core.parts import KindPlan, Rule
+from oddspipe.core.stages.breaker import ERROR_RATE, ErrorRate
 from oddspipe.core.stages.protocol import Account
 from oddspipe.ext.decode import DecodeTable, decode
 
-VERSION = b"normalise-1\n"
+VERSION = b"normalise-2\n"
 
 
 def timers_of(kinds: Sequence[KindPlan]) -> tuple[int, ...]:
@@ -37,9 +38,10 @@ class Normalise:
         max_payload_bytes: Longest payload.
         max_names: Most distinct strings of one column.
         stage: Name in the books.
+        breaker: Says where a step ends because too much is turned away.
     """
 
-    def __init__(  # noqa: PLR0913 - what it has to know
+    def __init__(  # noqa: PLR0913 - the parts of a plan that it works by
         self,
         layout: Layout,
         kinds: Sequence[KindPlan],
@@ -48,8 +50,10 @@ class Normalise:
         max_payload_bytes: int = 65536,
         max_names: int = 1_000_000,
         stage: str = "normalise",
+        breaker: ErrorRate | None = None,
     ) -> None:
         self.account = Account(stage)
+        self._breaker = breaker
         self._timers = timers_of(kinds)
         self._table = DecodeTable(
             [
@@ -83,7 +87,8 @@ class Normalise:
         """Return a row for each payload, the status of each (0 is good), and the rejects.
 
         Rows that were turned away stay in the batch: they still move the time of the partition,
-        and where game and sequence are known nobody waits for them.
+        and where game and sequence are known nobody waits for them. Where the breaker opens or
+        closes, the rows end; what follows is to be given again.
         """
         n = len(payloads)
         words = np.empty((self._columns, n), np.int64)
@@ -107,6 +112,11 @@ class Normalise:
         )  # fmt: skip
         self._apply_rules(batch, status, detail)
         status[unmapped], detail[unmapped] = Reason.MAPPING, -1
+        if (n := self._allowed(batch, status, payloads.ingest_us)) < len(payloads):
+            # Names in the rows behind are numbered already: they get the same numbers again.
+            payloads, batch = payloads.part(0, n), _first(batch, payloads, n)
+            status, detail = status[:n], detail[:n]
+        self._flag_rules(status, detail)
         rejects = self._rejects(payloads, status, detail)
         self.account.taken += n
         self.account.out += n - len(rejects)
@@ -124,8 +134,25 @@ class Normalise:
             return
         status[at] = Reason.RULE
         detail[at] = self._rule_number[failed[at]]
-        for rule, count in zip(*np.unique(detail[at], return_counts=True), strict=True):
+
+    def _flag_rules(self, status: NDArray[np.uint8], detail: NDArray[np.int16]) -> None:
+        if not len(self._rules):
+            return
+        broken = detail[status == Reason.RULE]
+        for rule, count in zip(*np.unique(broken, return_counts=True), strict=True):
             self.account.flag(self._rule_names[rule], int(count))
+
+    def _allowed(self, batch: Batch, status: NDArray[np.uint8], times_us: NDArray[np.int64]) -> int:
+        """Return how many of the rows the breaker lets go on."""
+        breaker = self._breaker
+        if breaker is None:
+            return len(batch)
+        opened = breaker.opened
+        bad = status != Reason.OK
+        counts = bad | ~np.isin(batch.words[KIND], self._timers)
+        allowed = breaker.take(times_us, counts, bad)
+        self.account.flag(ERROR_RATE, breaker.opened - opened)
+        return allowed
 
     def _rejects(
         self, payloads: Payloads, status: NDArray[np.uint8], detail: NDArray[np.int16]
@@ -155,7 +182,9 @@ class Normalise:
     def snapshot(self) -> bytes:
         """Return the names of every string column and the books."""
         books = json.dumps(asdict(self.account), sort_keys=True).encode()
-        return VERSION + struct.pack("<I", len(books)) + books + self._table.snapshot()
+        parts = (books, b"" if self._breaker is None else self._breaker.snapshot())
+        lengths = struct.pack("<II", *(len(part) for part in parts))
+        return VERSION + lengths + b"".join(parts) + self._table.snapshot()
 
     def restore(self, state: bytes) -> None:
         """Take up a state that `snapshot` gave, of the same plan.
@@ -167,14 +196,25 @@ class Normalise:
         if state[:at] != VERSION:
             raise StateError("the saved state is not one of the normalise stage of this version")
         try:
-            (length,) = struct.unpack_from("<I", state, at)
-            books = json.loads(state[at + 4 : at + 4 + length])
-            self._table.restore(state[at + 4 + length :])
+            of_books, of_breaker = struct.unpack_from("<II", state, at)
+            at += 8
+            books = json.loads(state[at : at + of_books])
+            at += of_books
+            if self._breaker is not None:
+                self._breaker.restore(state[at : at + of_breaker])
+            self._table.restore(state[at + of_breaker :])
         except (ValueError, struct.error) as wrong:
             raise StateError(
                 f"the saved state of the normalise stage is damaged: {wrong}"
             ) from wrong
         self.account = Account(**books)
+
+
+def _first(batch: Batch, payloads: Payloads, count: int) -> Batch:
+    """Return the first rows of a batch, and the time that they reach."""
+    cut = batch.take(np.arange(count))
+    cut.until_us = int(payloads.ingest_us[:count].max(initial=0))
+    return cut
 
 
 def _unmapped(payloads: Payloads) -> NDArray[np.int64]:

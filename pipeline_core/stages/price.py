@@ -24,7 +24,7 @@ from oddspipe.core.stages.isolate import Columns, Pricer, Prices, RawBoards
 from oddspipe.core.stages.protocol import Account
 from oddspipe.core.stages.shadow import Shadow, Shadowed
 from oddspipe.core.stages.slots import Shape
-from oddspipe.core.stages.verdicts import Refused, Verdicts
+from oddspipe.core.stages.verdicts import TOO_MANY_REJECTS, Refused, Verdicts
 from oddspipe.ext import _fold_state as s
 
 STAGE = "price"
@@ -146,6 +146,7 @@ class Price:
         self._letters: dict[int, _Letter] = {}
         self._failures: dict[int, int] = {}
         self._watch = watch
+        self._halted = False
         self._shadow = shadow
         self._no_odds = Odds.none()
         self._words = tuple(
@@ -153,18 +154,38 @@ class Price:
             for words in (self._shape.scope, self._shape.market, self._shape.side)
         )
 
-    def step(self, batch: Batch) -> Priced:
+    def step(self, batch: Batch, *, halted: bool = False) -> Priced:
         """Fold a batch and publish what changed by it.
+
+        Args:
+            batch: Events in the order of their games.
+            halted: Whether no market may be open, whatever the events say.
 
         Raises:
             PluginError: The model hung too often.
         """
         folded = self._verdicts.counted(self._fold.step(batch), self.account)
+        self._halted = halted
         failed, odds, shadow = self._odds(folded)
         events = self._events(batch, folded)
         rejects = self._rejects(batch, folded, failed)
         self._remember(batch)
         return Priced(events, self._rolled(folded), odds, rejects, shadow)
+
+    def halt(self) -> Odds:
+        """Suspend every open market, as of the time reached; return the boards that say so."""
+        games, values = self._fold.values()
+        here = np.flatnonzero([self._books.open_markets(game) > 0 for game in games.tolist()])
+        if not len(here):
+            return self._no_odds
+        cuts = self._fold.timer_cuts(games[here])
+        given = Cuts(
+            cuts[:, s.CUT_GAME], np.zeros(len(here), np.bool_), np.full((2, len(here)), np.nan)
+        )
+        none = RawBoards.empty(len(here), len(self._shape))
+        verdict = np.full((len(here), self._shape.markets), TOO_MANY_REJECTS, np.int64)
+        published = self._books.publish(given, none, verdict, None)
+        return self._message(cuts, values[here], published)
 
     def _events(self, batch: Batch, folded: Folded) -> Batch:
         """Return the events that went on, numbered anew: rejects leave no gap."""
@@ -241,7 +262,8 @@ class Price:
         boards, bad = self._price(folded, asked)
         cause = self._cause(folded)
         given = self._given(cuts, cause)
-        judged = self._verdicts.judged(folded, boards, cause, self._books.over(given), bad)
+        over = self._books.over(given)
+        judged = self._verdicts.judged(folded, boards, cause, over, bad, halted=self._halted)
         published = self._books.publish(given, boards, judged.verdict, judged.judge)
         refused = self._verdicts.count(given, judged, self.account)
         failed = [
@@ -249,7 +271,7 @@ class Price:
         ]
         said = self._shadow.price(asked, cuts, len(self._shape)) if self._shadow and asked else None
         self._score(given, published, said)
-        odds = self._message(folded, published) if len(published.cut) else self._no_odds
+        odds = self._message(folded.cuts, folded.values, published)
         shadow = said.odds(odds, published) if said is not None else self._no_odds
         return failed + refused, odds, shadow
 
@@ -325,9 +347,8 @@ class Price:
                 letters[cut] = bad[cut]
         return letters
 
-    def _reasons(self, folded: Folded, published: Published) -> list[str]:
+    def _reasons(self, cuts: NDArray[np.int64], published: Published) -> list[str]:
         """Say in a word why each message went out."""
-        cuts = folded.cuts[published.cut]
         reasons = [_REASON_OF.get(kind, "play") for kind in cuts[:, s.CUT_REASON].tolist()]
         blame = published.suspended
         for at in np.flatnonzero(published.opened).tolist():
@@ -338,17 +359,21 @@ class Price:
             reasons[at] = "final"
         return reasons
 
-    def _message(self, folded: Folded, published: Published) -> Odds:
-        """Put the published boards into words."""
+    def _message(
+        self, made: NDArray[np.int64], values: NDArray[np.float64], published: Published
+    ) -> Odds:
+        """Put the published boards of cuts and their states into words."""
+        if not len(published.cut):
+            return self._no_odds
         cut, shape, prices = published.cut, self._shape, published.prices
-        cuts = folded.cuts[cut]
+        cuts = made[cut]
         slot, (scope, market, side) = published.slot, self._words
 
         def state(name: str) -> NDArray[np.int64]:
-            values = np.zeros(len(cut))
+            found = np.zeros(len(cut))
             if name in self._names:
-                values = folded.values[cut, self._names.index(name)]
-            return np.where(np.isnan(values), 0.0, values).astype(np.int64)
+                found = values[cut, self._names.index(name)]
+            return np.where(np.isnan(found), 0.0, found).astype(np.int64)
 
         return Odds(
             game=cuts[:, s.CUT_GAME],
@@ -360,7 +385,7 @@ class Price:
             event_time=cuts[:, s.CUT_TIME],
             as_of_us=cuts[:, s.CUT_AS_OF],
             oldest_ingest_us=cuts[:, s.CUT_OLDEST],
-            reason=self._reasons(folded, published),
+            reason=self._reasons(cuts, published),
             home_score=state("home_score"),
             away_score=state("away_score"),
             period=state("period"),

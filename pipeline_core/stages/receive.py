@@ -2,12 +2,12 @@
 
 import struct
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from oddspipe.core.batch.batch import Batch, Payloads
+from oddspipe.core.batch.batch import HALT, HALTED, Batch, Payloads
 from oddspipe.core.batch.layout import Layout
 from oddspipe.core.batch.normalised import TAIL, Standings, standings
 from oddspipe.core.batch.rejects import Rejects
@@ -22,6 +22,25 @@ GAP = "normalised_gap"
 """Code of the anomaly: events that the normalise stage has numbered never came."""
 STRANGER = "no normalised event: something else writes to this topic"
 UNKNOWN = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What came of some records.
+
+    Attributes:
+        events: In their order.
+        strange: What is none of ours.
+        position: Place behind the last record that was taken.
+        halted: Whether no market may be open, whatever the events say.
+        halts: Whether none may be open from here on.
+    """
+
+    events: Batch
+    strange: Rejects
+    position: int
+    halted: bool
+    halts: bool
 
 
 class Receive:
@@ -52,14 +71,31 @@ class Receive:
         """Return the names of every string column by column; the lists only ever grow."""
         return self._decoder.strings
 
-    def step(self, records: Payloads) -> tuple[Batch, Rejects]:
-        """Return the events that have not come before, in their order, and what is none."""
+    def step(self, records: Payloads) -> Received:
+        """Return the events that have not come before, in their order, and what is none.
+
+        What lies behind a place where it is told that no market may be open any more, or that
+        they may again, is not taken.
+        """
         stand = standings(records)
-        return self._read(records, stand, self._fresh(stand.number, stand.whole))
+        marks = np.where(stand.whole, stand.flags & (HALT | HALTED), 0)
+        halted, taken = bool(marks[0] & HALTED), len(records)
+        if marks.any():
+            other = np.flatnonzero((marks & HALTED > 0) != halted)
+            ends = np.flatnonzero(marks & HALT)
+            taken = min([taken, *other[:1].tolist(), *(ends[:1] + 1).tolist()])
+            records, stand = records.part(0, taken), standings(records.part(0, taken))
+        halts = bool(marks[taken - 1] & HALT)
+        told = _is_halt(stand)
+        fresh = self._fresh(stand.number, stand.whole & ~told)
+        events, strange = self._read(records, stand, fresh & ~told)
+        position = int(records.positions[-1]) + 1
+        return Received(events, strange, position, halted=halted, halts=halts)
 
     def read(self, records: Payloads) -> tuple[Batch, Rejects]:
         """Return all events as they come, of whatever partition, and what is none."""
-        return self._read(records, standings(records), np.ones(len(records), np.bool_))
+        stand = standings(records)
+        return self._read(records, stand, ~_is_halt(stand))
 
     def _read(
         self, records: Payloads, stand: Standings, wanted: NDArray[np.bool_]
@@ -117,3 +153,8 @@ class Receive:
             raise StateError("the saved state is not one of the receive stage of this version")
         (self._next,) = struct.unpack_from("<q", state, at)
         self._decoder.restore(state[at + 8 :])
+
+
+def _is_halt(stand: Standings) -> NDArray[np.bool_]:
+    """Return which records are no events, but say that no market may be open."""
+    return stand.whole & (stand.flags & HALT > 0)

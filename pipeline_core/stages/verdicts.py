@@ -12,6 +12,7 @@ from oddspipe.core.names import Policy
 from oddspipe.core.parts import KindPlan, OddsPlan, Rule
 from oddspipe.core.stages.anomalies import NOBODY, STALE, Anomalies
 from oddspipe.core.stages.board import PASSES, Cuts
+from oddspipe.core.stages.breaker import ERROR_RATE
 from oddspipe.core.stages.fold import Folded
 from oddspipe.core.stages.guard import AFTER_END, BELOW_SCORE, BUILT_IN, FROZEN, Cause, Guards
 from oddspipe.core.stages.isolate import RawBoards
@@ -19,10 +20,14 @@ from oddspipe.core.stages.protocol import Account
 from oddspipe.core.stages.slots import Shape
 from oddspipe.ext import _fold_state as s
 
-STALE_INPUT, MODEL_ERROR = -2, -3
+STALE_INPUT, MODEL_ERROR, TOO_MANY_REJECTS = -2, -3, -4
 """Verdicts on every market of a cut, beside the guards' numbers."""
 
-_BLAMED = {STALE_INPUT: "stale_input", MODEL_ERROR: "model_error"}
+_BLAMED = {
+    STALE_INPUT: "stale_input",
+    MODEL_ERROR: "model_error",
+    TOO_MANY_REJECTS: ERROR_RATE,
+}
 
 
 class Refused(NamedTuple):
@@ -106,13 +111,15 @@ class Verdicts:
             return replace(folded, cuts=folded.cuts[~still], values=folded.values[~still])
         return folded
 
-    def judged(
+    def judged(  # noqa: PLR0913 - what a verdict rests on
         self,
         folded: Folded,
         boards: RawBoards,
         cause: Cause,
         over: NDArray[np.bool_],
         bad: Mapping[int, str],
+        *,
+        halted: bool,
     ) -> Judged:
         """Judge the cuts' boards, before what was published last is known.
 
@@ -122,6 +129,7 @@ class Verdicts:
             cause: What caused them.
             over: Cuts of games that are over.
             bad: Cuts that the model has no price for.
+            halted: Whether no market may be open.
         """
         cuts, mode = folded.cuts, folded.cuts[:, s.CUT_MODE]
         built_in = self._guards.built_in(boards, cause)
@@ -136,6 +144,8 @@ class Verdicts:
             verdict[cuts[:, s.CUT_FROZEN] != 0] = FROZEN
         verdict[list(bad)] = MODEL_ERROR
         verdict[mode == s.SILENT] = STALE_INPUT
+        if halted:
+            verdict[:] = TOO_MANY_REJECTS
         bits = np.zeros(verdict.shape, np.uint64)
 
         def judge(was: NDArray[np.float64]) -> NDArray[np.int64]:

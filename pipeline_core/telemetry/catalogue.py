@@ -74,6 +74,10 @@ UNACCOUNTED = Metric(
     "oddspipe_unaccounted_rows", "gauge", ("stage",),
     "Loss balance: rows taken and held before, less all that they became; anything but 0 is a bug.",
 )  # fmt: skip
+HELD_BACK = Metric(
+    "oddspipe_breaker_open_partitions", "gauge", (),
+    "Partitions whose markets are suspended because too many messages became dead letters.",
+)  # fmt: skip
 BOARDS = Metric(
     "oddspipe_boards_total", "counter", (), "Odds messages published since the process began."
 )
@@ -159,9 +163,9 @@ SPOOL_LIMIT = Metric(
 MEMORY = Metric("oddspipe_memory_bytes", "gauge", (), "Resident memory of the process.")
 
 METRICS: Final = (
-    PLAN, EVENTS, ROWS, REJECTED, DROPPED, ANOMALIES, SCORED, ACCURACY, HELD, UNACCOUNTED, BOARDS,
-    FAILURES, SHADOW_FAILURES, SHADOW_OFF, LIVE, UNPRICED, EXPECTED, PHASED, GAME_LOAD, INPUT_TIME,
-    ODDS_TIME, SINK_UP, SINK_OUTPUTS, SINK_RETRIES, SINK_WAITING, LATENCY, COMMITS, RESTARTS,
-    PARTITIONS, COMMITTED, SNAPSHOTS, CONNECTED, SPOOL, SPOOL_LIMIT, MEMORY,
+    PLAN, EVENTS, ROWS, REJECTED, DROPPED, ANOMALIES, SCORED, ACCURACY, HELD, UNACCOUNTED,
+    HELD_BACK, BOARDS, FAILURES, SHADOW_FAILURES, SHADOW_OFF, LIVE, UNPRICED, EXPECTED, PHASED,
+    GAME_LOAD, INPUT_TIME, ODDS_TIME, SINK_UP, SINK_OUTPUTS, SINK_RETRIES, SINK_WAITING, LATENCY,
+    COMMITS, RESTARTS, PARTITIONS, COMMITTED, SNAPSHOTS, CONNECTED, SPOOL, SPOOL_LIMIT, MEMORY,
 )  # fmt: skip
 """All of them."""

@@ -121,6 +121,7 @@ class RunCollector(Collector):
         yield self._family(c.ANOMALIES, self._by_code())
         yield self._family(c.HELD, held)
         yield self._family(c.UNACCOUNTED, unaccounted)
+        yield self._family(c.HELD_BACK, {(): len(reading.suspended)})
 
     def _add(self, partition: int, stage: str, entry: str, reason: str, now: int) -> None:
         """Count what a book grew by since the last look.

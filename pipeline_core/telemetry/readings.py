@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from oddspipe.core.assemble_ingest import IngestRun  # its client is an extra's
     from oddspipe.core.assemble_kafka import KafkaRun
 
+HELD = "held"
+"""Too many messages became dead letters: markets are suspended, nothing or little is taken."""
 STUCK_S = 60.0
 """A loop that was not seen at work for so long hangs; a step takes milliseconds."""
 
@@ -63,13 +65,14 @@ class Reading:
     """A run at one moment.
 
     Attributes:
-        phase: What it does: starting, catching up, running, standby, draining, saving, done or
-            failed.
+        phase: What it does: starting, catching up, running, held, standby, draining, saving, done
+            or failed.
         stuck: Whether its loop hangs.
         books: Books of each partition that it has, by number.
         pulses: The games of each partition.
         states: State of the live games of each partition: a row a game, by column.
         committed: Position before which everything is durable, by partition.
+        suspended: Why all markets of a partition are suspended, by its number.
     """
 
     phase: str
@@ -89,6 +92,7 @@ class Reading:
     restarts: int | None = None
     live: LiveReading | None = None
     troubles: list[str] = field(default_factory=list)
+    suspended: dict[int, str] = field(default_factory=dict)
 
     @property
     def healthy(self) -> bool:
@@ -108,6 +112,9 @@ def of_fused(run: Run, clock: Clock) -> Reading:
     phase = progress.phase
     if phase == "running" and progress.position < progress.silent_until:
         phase = "catching up"
+    told = runner.hold.told(runner.chain.breaker)
+    if told and phase == "running":
+        phase = HELD
     live = _live(run.source)
     sinks = [
         SinkReading(
@@ -129,7 +136,8 @@ def of_fused(run: Run, clock: Clock) -> Reading:
         shadow=_shadow(run.shadows, [runner.chain.shadow]),
         failures=runner.failures,
         live=live,
-        troubles=_troubles(sinks, live.trouble if live else ""),
+        troubles=[*_troubles(sinks, live.trouble if live else ""), *([told] if told else [])],
+        suspended={0: told} if told else {},
         states=[runner.chain.live_states()],
     )
 
@@ -152,8 +160,12 @@ def of_kafka(run: "KafkaRun", clock: Clock) -> Reading:
     runner = run.runner
     owned = dict(runner.owned)
     sinks = [SinkReading(one.sink.name, one.trouble, one.written) for one in run.publishers]
+    phase = _phase(runner.beat_ns, [one.position < one.silent_until for one in owned.values()])
+    suspended = runner.suspended()
+    if suspended and phase == "running":
+        phase = HELD
     return Reading(
-        _phase(runner.beat_ns, [one.position < one.silent_until for one in owned.values()]),
+        phase,
         _stuck(runner.beat_ns, clock),
         runner.events,
         run.counted.boards,
@@ -167,7 +179,12 @@ def of_kafka(run: "KafkaRun", clock: Clock) -> Reading:
         shadow=_shadow(run.shadows, [one.chain.shadow for one in owned.values()]),
         commits=runner.commits,
         restarts=runner.restarts,
-        troubles=[*_brokers(runner.trouble), *_troubles(sinks, "")],
+        troubles=[
+            *_brokers(runner.trouble),
+            *_troubles(sinks, ""),
+            *(f"partition {partition}: {why}" for partition, why in suspended.items()),
+        ],
+        suspended=suspended,
         states=[one.chain.live_states() for one in owned.values()],
     )
 

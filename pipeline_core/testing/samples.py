@@ -42,8 +42,9 @@ def sample_outputs(plan: Plan | None = None, *, step_rows: int = STEPS[0]) -> li
         source.close()
     payloads = Payloads.joined(parts)
     return [
-        chain.step(payloads.part(at, min(at + step_rows, PAYLOADS)))
+        output
         for at in range(0, min(len(payloads), PAYLOADS), step_rows)
+        for output in chain.steps(payloads.part(at, min(at + step_rows, PAYLOADS)))
     ]
 
 

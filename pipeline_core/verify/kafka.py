@@ -5,26 +5,23 @@ transactions, restarts or other workers, which are what is to be checked. The fe
 compared with the ledger of the server that filled it, where there is one.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Final
 
 import msgspec
 import numpy as np
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaException
 
-from oddspipe.core.adapters.dead_letters import DeadLetter, Letters
-from oddspipe.core.adapters.kafka.access import Cluster
+from oddspipe.core.adapters.dead_letters import DeadLetter
+from oddspipe.core.adapters.kafka.committed import Committed, Kept
 from oddspipe.core.adapters.kafka.ledger import Ledger, Sent
-from oddspipe.core.adapters.kafka.records import Topics
-from oddspipe.core.adapters.partner_messages import Origin, messages
-from oddspipe.core.batch.batch import Payloads
-from oddspipe.core.batch.normalised import as_records
+from oddspipe.core.adapters.kafka.records import EventRows
 from oddspipe.core.errors import RunError
 from oddspipe.core.ports.output import Output
-from oddspipe.core.runtime.fused import Chain
 from oddspipe.core.verify.compare import ENOUGH, Findings, compare, planted
+from oddspipe.core.verify.makes import Makes, Run
 
 ANSWER_S: Final = 20.0
 AT_ONCE: Final = 10_000
@@ -60,33 +57,6 @@ class Checked:
 
 
 @dataclass(slots=True)
-class Makes:
-    """What makes of a feed what a run is to make of it.
-
-    Attributes:
-        first: Makes the stages that read the feed.
-        second: Makes those that read the normalised topic; None where there is none.
-        origin, formats: As the run writes odds.
-        letters: As the run writes dead letters.
-    """
-
-    first: Callable[[], Chain]
-    second: Callable[[], Chain] | None
-    origin: Origin
-    formats: tuple[str, ...]
-    letters: Letters
-
-    def odds(self, output: Output) -> list[bytes]:
-        """Return the odds messages of an output."""
-        return messages(output, self.origin, self.formats).splitlines()
-
-    def dead(self, output: Output) -> list[tuple[str, bytes]]:
-        """Return the dead letters of an output, each by its stage and what tells it apart."""
-        found = [letter for rejects in output.rejects for letter in self.letters.of(rejects)]
-        return [(letter.stage, _identity(letter)) for letter in found]
-
-
-@dataclass(slots=True)
 class _Wanted:
     """What topics are to hold of a partition."""
 
@@ -112,33 +82,13 @@ class Verifier:
     """Check the topics of a sport.
 
     Args:
-        cluster: Where they lie.
-        topics: Their names.
-        partitions: How many each has.
-        groups: The groups of the run: of what reads the feed, and of what reads normalised events.
+        run: Where they lie.
         makes: What makes of the feed what they are to hold.
     """
 
-    def __init__(
-        self,
-        cluster: Cluster,
-        topics: Topics,
-        partitions: int,
-        groups: Sequence[str],
-        makes: Makes,
-    ) -> None:
-        self._topics, self._partitions, self._makes = topics, partitions, makes
-        self._groups = groups
-        self._settings = {
-            **cluster.settings(),
-            "group.id": groups[0],
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-            "isolation.level": "read_committed",
-            "auto.offset.reset": "error",
-            "fetch.wait.max.ms": 10,
-            "fetch.queue.backoff.ms": 5,
-        }
+    def __init__(self, run: Run, makes: Makes) -> None:
+        self._run, self._topics, self._makes = run, run.topics, makes
+        self._read = Committed(run.cluster, run.groups[0])
 
     def check(self, ledger: Ledger | None, *, self_test: bool = False) -> Checked:
         """Read everything and compare.
@@ -158,15 +108,11 @@ class Verifier:
             Findings(),
             0,
         )
-        read = [self._topics.feed, self._topics.normalised]
         behind = 0
         try:
-            committed = [
-                self._committed(group, topic)
-                for group, topic in zip(self._groups, read, strict=False)
-            ]
-            for partition in range(self._partitions):
-                upto = [places[partition] for places in committed]
+            taken = self._run.taken()
+            for partition in range(self._run.partitions):
+                upto = [places[partition] for places in taken]
                 behind += self._check_partition(partition, upto, ledger, checked, self_test)
         except KafkaException as error:
             raise RunError(f"kafka does not answer: {error.args[0].str()}") from error
@@ -213,24 +159,23 @@ class Verifier:
         stretch = None
         if ledger is not None:
             stretch = _Stretch(_begin(ledger, partition), _sent(ledger, partition))
-        chain, left = self._makes.first(), 0
-        for records in self._read(self._topics.feed, partition):
-            if stretch is not None and feed is not None:
-                values = [value for offset, _, value in records if offset >= stretch.begins]
-                _follow(stretch, values, feed, partition)
-            taken = [one for one in records if one[0] < committed]
-            left += len(records) - len(taken)
-            if taken:
-                output = chain.step(_payloads(taken))
-                wanted.letters += self._makes.dead(output)
-                if self._makes.second is None:
-                    wanted.odds += self._makes.odds(output)
-                elif len(output.events):
-                    data, starts, ends = as_records(output.events)
-                    whole = Payloads(data, starts, ends, starts, starts)
-                    wanted.records += [whole.bytes_at(row) for row in range(len(whole))]
-        if stretch is not None and feed is not None:
-            _finish(stretch, feed, partition)
+        rows, left = EventRows(), 0
+
+        def taken() -> Iterator[list[Kept]]:
+            nonlocal left
+            for records in self._read.records(self._topics.feed, partition):
+                _follow(stretch, records, feed, partition)
+                part = [one for one in records if one.offset < committed]
+                left += len(records) - len(part)
+                yield part
+
+        for output in self._makes.of_feed(part for part in taken() if part):
+            wanted.letters += _told(self._makes, output)
+            if self._makes.second is None:
+                wanted.odds += self._makes.odds(output)
+            else:
+                wanted.records += self._makes.records(output, rows)
+        _finish(stretch, feed, partition)
         return left
 
     def _pass_over_events(
@@ -238,19 +183,13 @@ class Verifier:
     ) -> int:
         """Compare events, and make of those wanted what is wanted of odds."""
         there, taken = [], 0
-        for records in self._read(self._topics.normalised, partition):
-            there += [value for _, _, value in records]
-            taken += sum(offset < committed for offset, _, _ in records)
+        for records in self._read.records(self._topics.normalised, partition):
+            there += [one.value for one in records]
+            taken += sum(one.offset < committed for one in records)
         compare(there, wanted.records, found, lambda one: f"[{partition}] {one[:100]!r}")
-        second = self._makes.second
-        chain = second() if second is not None else None
-        for at in range(0, taken, AT_ONCE):
-            part = wanted.records[at : min(at + AT_ONCE, taken)]
-            if chain is not None and part:
-                nothing = np.zeros(len(part), np.int64)
-                output = chain.step(Payloads.of(part, ingest_us=nothing, first_position=at))
-                wanted.odds += self._makes.odds(output)
-                wanted.letters += self._makes.dead(output)
+        for output in self._makes.of_events(wanted.records[:taken]):
+            wanted.odds += self._makes.odds(output)
+            wanted.letters += _told(self._makes, output)
         return len(there) - taken
 
     def _writers(self) -> list[bool]:
@@ -258,50 +197,12 @@ class Verifier:
         return [False] if self._makes.second is None else [False, True]
 
     def _values(self, topic: str, partition: int) -> list[bytes]:
-        return [value for part in self._read(topic, partition) for _, _, value in part]
-
-    def _committed(self, group: str, topic: str) -> Mapping[int, int]:
-        reader = Consumer({**self._settings, "group.id": group})
-        try:
-            places = [TopicPartition(topic, p) for p in range(self._partitions)]
-            return {one.partition: one.offset for one in reader.committed(places, ANSWER_S)}
-        finally:
-            reader.close()
-
-    def _read(self, topic: str, partition: int) -> Iterator[list[tuple[int, int, bytes]]]:
-        """Yield offset, time in ms and value of all committed records of a partition, in parts."""
-        reader = Consumer(self._settings)
-        try:
-            place = TopicPartition(topic, partition)
-            low, high = reader.get_watermark_offsets(place, ANSWER_S)
-            reader.assign([TopicPartition(topic, partition, low)])
-            ended, silent = low >= high, 0
-            while not ended:
-                records = reader.consume(AT_ONCE, GATHER_S)
-                silent = 0 if records else silent + 1
-                if silent * GATHER_S > ANSWER_S:
-                    raise RunError(f"kafka: {topic} [{partition}] gives no answer")
-                part = []
-                for record in records:
-                    error, offset = record.error(), record.offset() or 0
-                    if error is None:
-                        part.append((offset, record.timestamp()[1], record.value() or b""))
-                    elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - their name
-                        # Open transactions end it early; what they hold is not committed.
-                        ended = offset >= high
-                    else:
-                        raise RunError(f"kafka: {topic} [{partition}]: {error.str()}")
-                if part:
-                    yield part
-        finally:
-            reader.close()
+        return [one.value for part in self._read.records(topic, partition) for one in part]
 
 
-def _payloads(records: list[tuple[int, int, bytes]]) -> Payloads:
-    times = np.array([at for _, at, _ in records], np.int64) * 1000
-    made = Payloads.of([value for _, _, value in records], ingest_us=times)
-    positions = np.array([offset for offset, _, _ in records], np.int64)
-    return Payloads(made.data, made.starts, made.ends, made.ingest_us, positions)
+def _told(makes: Makes, output: Output) -> list[tuple[str, bytes]]:
+    """Return the dead letters of an output, each by its stage and what tells it apart."""
+    return [(letter.stage, _identity(letter)) for letter in makes.dead(output)]
 
 
 def _named(message: bytes) -> str:
@@ -333,8 +234,13 @@ def _sent(ledger: Ledger, partition: int) -> Iterator[Sent]:
             yield sent
 
 
-def _follow(stretch: _Stretch, values: list[bytes], feed: Findings, partition: int) -> None:
-    """Compare records with the ledger as they come, an entry at a time."""
+def _follow(
+    stretch: _Stretch | None, records: list[Kept], feed: Findings | None, partition: int
+) -> None:
+    """Compare records with the ledger, where there is one, as they come, an entry at a time."""
+    if stretch is None or feed is None:
+        return
+    values = [one.value for one in records if one.offset >= stretch.begins]
     for at, value in enumerate(values):
         if stretch.misled:
             return
@@ -365,9 +271,9 @@ def _judge(stretch: _Stretch, entry: Sent, feed: Findings, partition: int) -> No
     stretch.joined.clear()
 
 
-def _finish(stretch: _Stretch, feed: Findings, partition: int) -> None:
+def _finish(stretch: _Stretch | None, feed: Findings | None, partition: int) -> None:
     """Note what the ledger names and the topic does not hold."""
-    if stretch.misled:
+    if stretch is None or feed is None or stretch.misled:
         return
     rest = [stretch.entry] if stretch.entry is not None else []
     missing = sum(one.count for one in (*rest, *stretch.expected)) - len(stretch.lengths)

@@ -1,7 +1,9 @@
 """A worker of the small test sport over Kafka, as a process of its own that can be killed."""
 
 import sys
+from dataclasses import replace
 
+from tests.breaker_cases import WATCHED
 from tests.pricing_model import NormalModel
 from tests.run_cases import PLAN
 
@@ -13,6 +15,7 @@ from oddspipe.core.adapters.kafka.written import SportRecords
 from oddspipe.core.adapters.partner_messages import Origin
 from oddspipe.core.clock import SystemClock
 from oddspipe.core.errors import OddspipeError
+from oddspipe.core.plan.model import Plan
 from oddspipe.core.ports.log import Log
 from oddspipe.core.runtime.chain import PartitionChain
 from oddspipe.core.runtime.drain import StopSwitch
@@ -24,27 +27,29 @@ def topics_of(name: str) -> Topics:
     return Topics.of(name, f"{name}.feed.v1")
 
 
-def runner_of(log: Log, topics: Topics) -> TransactionalRunner:
+def runner_of(log: Log, topics: Topics, plan: Plan = PLAN) -> TransactionalRunner:
     letters = Letters(
         [column.name for column in PLAN.layout.columns], [rule.name for rule in PLAN.rules], "plan"
     )
     origin = Origin("test", "test", "1", "plan", 5_000_000)
     return TransactionalRunner(
         log,
-        lambda: PartitionChain(PLAN, NormalModel()),
+        lambda: PartitionChain(plan, NormalModel()),
         lambda: Pulse(PLAN.kinds, PLAN.odds.at_once),
         SportRecords(topics, origin, ("decimal",), letters),
         logic="plan",
         clock=SystemClock(),
         snapshot_us=300_000,
+        pause_us=plan.breaker_pause_us,
     )
 
 
-def main(brokers: str, name: str, group: str, slot: str, idle_s: str) -> int:
+def main(brokers: str, name: str, group: str, slot: str, idle_s: str, pause: str = "") -> int:  # noqa: PLR0913, PLR0917 - words of a command line
     topics = topics_of(name)
     log = KafkaLog(Worker(Cluster(brokers), group, int(slot)), topics)
+    plan = replace(WATCHED, breaker_pause_us=int(float(pause) * 1e6)) if pause else PLAN
     try:
-        runner_of(log, topics).run(StopSwitch(), idle_us=int(float(idle_s) * 1e6))
+        runner_of(log, topics, plan).run(StopSwitch(), idle_us=int(float(idle_s) * 1e6))
     except OddspipeError as error:
         print(f"{error.code}: {error.message}")  # noqa: T201 - told to the test
         return error.exit_code

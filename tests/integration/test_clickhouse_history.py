@@ -24,9 +24,12 @@ ck = pytest.importorskip("confluent_kafka", reason="confluent-kafka is in the ex
 client_of = pytest.importorskip("clickhouse_connect", reason="it is in 'embedded'").get_client
 pytest.importorskip("chdb", reason="ClickHouse's engine is in the extra 'embedded'")
 from tests.integration.round_worker import publisher_of  # noqa: E402 - after the skips
+from tests.integration.tcp_proxy import Cut, TcpProxy  # noqa: E402
 from tests.integration.test_run_over_kafka import Sport  # noqa: E402
 
+from oddspipe.core.adapters.clickhouse import history  # noqa: E402
 from oddspipe.core.adapters.clickhouse.rows import odds_history  # noqa: E402
+from oddspipe.core.adapters.kafka import rounds  # noqa: E402
 from oddspipe.core.adapters.kafka.odds_rounds import MOST  # noqa: E402
 from oddspipe.core.adapters.kafka.published import output_of, read_message  # noqa: E402
 
@@ -244,6 +247,97 @@ def test_a_server_that_is_killed_is_waited_for(brokers, new_topic, tmp_path, odd
         process.stop(home)
 
 
+class InsertProxy(TcpProxy):
+    """Stands before the server, and can lose the answer to an insert that was made.
+
+    Attributes:
+        lost: Answers to inserts that it has lost.
+    """
+
+    def __init__(self, target):
+        super().__init__(target)
+        self.lose = self.lost = 0
+
+    def _parts(self, link, piece, way):
+        if way == "up" and b"insert_deduplication_token" in piece:
+            link.facts["insert"] = True
+        elif way == "down" and link.facts.pop("insert", False) and self.lose:
+            self.lose -= 1
+            self.lost += 1
+            raise Cut
+        return [piece]
+
+
+def through_every_fault(proxy, publisher, more):
+    """Do to the connection to the server what a network may; some rounds go through between."""
+
+    def goes_on():
+        before = publisher.written
+        more()
+        assert until(lambda: publisher.written > before or publisher.error), publisher.trouble
+        assert publisher.error is None
+
+    def troubled(fault):
+        fault()
+        more()
+        assert until(lambda: publisher.trouble), "nobody was told"
+
+    goes_on()
+    proxy.lose = 2
+    goes_on()
+    assert proxy.lost == 2
+    troubled(proxy.stall)
+    proxy.flow()
+    goes_on()
+    troubled(lambda: (proxy.refuse(), proxy.cut()))
+    proxy.accept()
+    goes_on()
+    for count in (300, 4_000, 20_000):  # in the head of a request, and in its body
+        cuts = proxy.cuts
+        proxy.cut_after(count)
+        goes_on()
+        assert until(lambda cuts=cuts: proxy.cuts > cuts or not more())
+    proxy.delay_s, proxy.bytes_per_s = 0.05, 200_000
+    goes_on()
+    proxy.delay_s, proxy.bytes_per_s = 0.0, None
+
+
+@pytest.mark.proves("loss", "clickhouse")
+@pytest.mark.proves("twice", "clickhouse")
+@pytest.mark.proves("told", "clickhouse")
+def test_a_network_that_cuts_swallows_and_crawls_leaves_each_price_once(
+    brokers, new_topic, server, odds, monkeypatch
+):
+    monkeypatch.setattr(history, "ANSWER_S", 2)
+    monkeypatch.setattr(rounds, "GATHER_NS", 100_000_000)
+    topic, (lines, _) = new_topic(PARTITIONS), odds
+    parts = [lines[at : at + 12] for at in range(0, len(lines), 12)]
+    sent = []
+
+    def more():
+        if parts:
+            sent.extend(parts[0])
+            wrote(brokers, topic, parts.pop(0))
+        return bool(parts)
+
+    with InsertProxy(int(server.rpartition(":")[2])) as proxy:
+        publisher = publisher_of(brokers, topic, f"http://127.0.0.1:{proxy.port}", 0)
+        publisher.start()
+        try:
+            through_every_fault(proxy, publisher, more)
+            while more():
+                pass
+            assert until(lambda: publisher.behind() == 0)
+        finally:
+            proxy.flow()
+            publisher.stop(20)
+
+    assert publisher.error is None
+    assert publisher.trouble == ""
+    assert len(sent) == len(lines)
+    assert same(rows(server, topic), lines)
+
+
 @pytest.mark.proves("told", "clickhouse")
 def test_a_table_that_does_not_remember_tokens_is_refused(brokers, server):
     store = publisher_of(brokers, "forgets", server, 0).sink
@@ -281,12 +375,16 @@ def test_the_commands_bring_every_board_to_the_server(brokers, server, tmp_path)
     sport.done("run", "--stage", "publish", *sinks, "--until", "idle", "--report", "first.json")
     sport.done("run", "--stage", "publish", *sinks, "--until", "idle", "--report", "again.json")
 
+    count = "SELECT countDistinct(odds_sequence, game_id) AS boards FROM stored_odds_history"
+    answered = json.loads(sport.done("odds", "query", count, "--format", "json"))
+    for change in ("DROP TABLE stored_odds_history", "TRUNCATE TABLE stored_odds_history"):
+        assert "readonly" in sport.refused("odds", "query", change).lower()
     report = {name: json.loads((tmp_path / f"{name}.json").read_text()) for name in REPORTS}
     asked = client_of(dsn=server, database="oddspipe").query(
         "SELECT uniqExact(game_id, odds_sequence), countIf(decimal > 1) FROM stored_odds_history"
     )
     boards, prices = asked.result_rows[0]
-    assert boards == report["priced"]["odds_published"] > 10
+    assert boards == answered["boards"] == report["priced"]["odds_published"] > 10
     assert prices > boards
     whole = {"outputs": boards, "behind": 0, "trouble": ""}
     assert report["first"]["sinks"]["history"] == whole

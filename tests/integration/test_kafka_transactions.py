@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 from tests.integration.committed import committed
 from tests.integration.kafka_worker import runner_of, topics_of
+from tests.integration.tcp_proxy import KafkaProxy
 from tests.pricing_model import NormalModel
 from tests.run_cases import PLAN, noisy_feed
 from tests.waiting import until
@@ -37,6 +38,7 @@ ck = pytest.importorskip("confluent_kafka", reason="confluent-kafka is in the ex
 import msgspec  # noqa: E402 - after the skip
 from confluent_kafka import admin  # noqa: E402
 
+from oddspipe.core.adapters.kafka import client  # noqa: E402
 from oddspipe.core.adapters.kafka.access import Cluster  # noqa: E402
 from oddspipe.core.adapters.kafka.client import KafkaLog  # noqa: E402
 from oddspipe.core.adapters.kafka.records import (  # noqa: E402
@@ -62,10 +64,10 @@ def sport(brokers: str) -> Topics:
 
 def made_on(brokers: str) -> Topics:
     topics = topics_of(f"test{next(_numbers)}")
-    client = admin.AdminClient({"bootstrap.servers": brokers})
+    asked = admin.AdminClient({"bootstrap.servers": brokers})
     # The broker deletes by the records' own times, and these are of 2023.
     ours = {**topic_configs(topics), topics.feed: {"retention.ms": "-1"}}
-    made = client.create_topics(
+    made = asked.create_topics(
         [admin.NewTopic(name, PARTITIONS, 1, config=dict(ours[name])) for name in ours]
     )
     for one in made.values():
@@ -247,6 +249,59 @@ def test_a_worker_that_is_killed_again_and_again_leaves_what_a_run_without_a_kil
     assert kills >= 2
     assert values(brokers, sport.feed) == [[payload for payload, _ in part] for part in feed]
     assert_as_wanted(brokers, sport, [straight(part) for part in feed])
+
+
+class Holed(KafkaLog):
+    """A log whose network swallows everything when it is first asked where a partition stands."""
+
+    def __init__(self, worker: Worker, topics: Topics, proxy: KafkaProxy, at: int) -> None:
+        super().__init__(worker, topics)
+        self._proxy, self._left = proxy, at
+
+    def place(self, partition: int) -> Place:
+        self._left -= 1
+        if self._left == 0:
+            self._proxy.stall()
+        return super().place(partition)
+
+
+@pytest.mark.parametrize("at", [1, 2], ids=["first", "second"])
+@pytest.mark.proves("told", "kafka")
+@pytest.mark.proves("loss", "kafka")
+@pytest.mark.proves("twice", "kafka")
+def test_a_worker_that_is_given_partitions_and_gets_no_answer_waits(  # noqa: PLR0913, PLR0917 - fixtures
+    brokers: str, sport: Topics, feed: Feed, wanted: Any, monkeypatch: Any, at: int
+) -> None:
+    monkeypatch.setattr(client, "START_S", 2.0)
+    monkeypatch.setattr(client, "CALL_S", 1.0)
+    write(brokers, sport, feed, 0)
+    with KafkaProxy(brokers) as proxy:
+        log = Holed(Worker(Cluster(proxy.brokers), sport.odds, 0), sport, proxy, at)
+        runner, stop = runner_of(log, sport), StopSwitch()
+        ended: list[BaseException | None] = []
+
+        def run() -> None:
+            try:
+                runner.run(stop)
+            except BaseException as error:  # noqa: BLE001 - told to the test
+                ended.append(error)
+
+        running = threading.Thread(target=run)
+        running.start()
+        try:
+            assert until(lambda: runner.trouble or ended)
+            assert not ended
+            tries = runner.restarts
+            assert until(lambda: runner.restarts > tries or ended)
+            proxy.flow()
+            assert until(lambda: runner.events == sum(map(len, feed)) or ended)
+            assert runner.trouble == ""
+        finally:
+            proxy.flow()
+            stop.request("the test is over")
+            running.join(60)
+    assert not ended, ended
+    assert_as_wanted(brokers, sport, wanted)
 
 
 @pytest.mark.proves("told", "kafka")

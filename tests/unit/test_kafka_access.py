@@ -7,6 +7,7 @@ import time
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import ClassVar
+from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
@@ -19,11 +20,13 @@ pytest.importorskip("confluent_kafka", reason="confluent-kafka is in the extra '
 from confluent_kafka.admin import AdminClient
 
 from oddspipe.core.adapters.kafka.access import cluster_of, login_settings
+from oddspipe.core.adapters.kafka.msk_iam import IamTokens
 from oddspipe.core.adapters.kafka.published import output_of, read_message
 from oddspipe.core.adapters.partner_messages import Origin, messages
 from oddspipe.core.adapters.secrets import SECRETS
 from oddspipe.core.assemble import with_login
 from oddspipe.core.batch.batch import Payloads
+from oddspipe.core.clock import SystemClock
 from oddspipe.core.errors import RunError, StateError, UsageError
 from oddspipe.core.parts import Deployment
 from oddspipe.core.runtime.chain import PartitionChain
@@ -81,6 +84,7 @@ def test_a_secret_that_is_not_mounted_is_told_with_its_file(tmp_path, monkeypatc
     [
         ({"protocol": "sasl_ssl", "mechanism": "GSSAPI"}, "GSSAPI is not supported"),
         ({"protocol": "sasl_ssl", "mechanism": "OAUTHBEARER"}, "needs `username` and `password`"),
+        ({"protocol": "sasl_ssl", "mechanism": "AWS_MSK_IAM"}, "needs `region`"),
         ({"protocol": "sasl_ssl"}, "mechanism none is not supported"),
         (SCRAM, "needs `username` and `password`"),
     ],
@@ -88,6 +92,34 @@ def test_a_secret_that_is_not_mounted_is_told_with_its_file(tmp_path, monkeypatc
 def test_a_login_that_cannot_work_is_refused(security, words) -> None:
     with pytest.raises(UsageError, match=words):
         login_settings(security)
+
+
+def test_an_iam_role_signs_tokens_for_the_region_of_the_cluster(monkeypatch) -> None:
+    pytest.importorskip("aws_msk_iam_sasl_signer", reason="it is in the extra 'aws'")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s3cret")
+    made = login_settings(
+        {"protocol": "sasl_ssl", "mechanism": "AWS_MSK_IAM", "region": "eu-west-1"}
+    )
+
+    token, expires_s = made["oauth_cb"]("")
+
+    asked = urlsplit(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode())
+    query = parse_qs(asked.query)
+    assert asked.netloc == "kafka.eu-west-1.amazonaws.com"
+    assert query["Action"] == ["kafka-cluster:Connect"]
+    assert query["X-Amz-Credential"][0].startswith("AKIDEXAMPLE/")
+    assert 600 < expires_s - SystemClock().now_us() / 1e6 < 1000
+    assert (made["security.protocol"], made["sasl.mechanism"]) == ("sasl_ssl", "OAUTHBEARER")
+    assert "s3cret" not in repr(made)
+
+
+def test_a_token_that_cannot_be_signed_is_told_at_the_start() -> None:
+    def sign(_region: str) -> tuple[str, int]:
+        raise ValueError("unable to locate credentials")
+
+    with pytest.raises(RunError, match="no token can be signed for eu-west-1: ValueError: unable"):
+        IamTokens("eu-west-1", sign).checked()
 
 
 def test_odds_read_back_from_their_messages_are_those_that_were_written() -> None:

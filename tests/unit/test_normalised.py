@@ -1,6 +1,7 @@
 """Normalise and price apart: what the normalised topic holds, and that nothing differs by it."""
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -8,14 +9,16 @@ import pytest
 from tests.pricing_model import NormalModel
 from tests.run_cases import PLAN, noisy_feed
 
+from oddspipe.core.adapters.kafka.records import EventRows
 from oddspipe.core.adapters.partner_messages import Origin, messages
 from oddspipe.core.batch.batch import Payloads
 from oddspipe.core.batch.layout import EVENT_ID, INGEST_TIME
-from oddspipe.core.batch.normalised import TAIL, as_records, standings
+from oddspipe.core.batch.normalised import TAIL, standings
 from oddspipe.core.batch.rejects import Reason
 from oddspipe.core.errors import StateError
+from oddspipe.core.parts import Breaker
 from oddspipe.core.runtime.chain import NormaliseChain, PartitionChain, PriceChain
-from oddspipe.core.stages.receive import GAP
+from oddspipe.core.stages.receive import GAP, Receive
 from oddspipe.ext import _tail, _tail_py
 
 TWINS = pytest.mark.parametrize("twin", [_tail, _tail_py], ids=["compiled", "python"])
@@ -35,12 +38,10 @@ def cut(payloads, seed):
 
 
 def records_of(outputs):
-    """Return what outputs are on the normalised topic, one record each."""
-    found = []
-    for output in outputs:
-        data, starts, ends = as_records(output.events)
-        found += [data[a:b].tobytes() for a, b in zip(starts.tolist(), ends.tolist(), strict=True)]
-    return found
+    """Return what outputs are on the normalised topic."""
+    rows = EventRows()
+    made = [one for output in outputs for one in rows(0, output)]
+    return [one.payloads.bytes_at(row) for one in made for row in range(len(one))]
 
 
 def received(records, first=0):
@@ -50,7 +51,7 @@ def received(records, first=0):
 
 def priced(parts):
     chain = PriceChain(PLAN, NormalModel())
-    return chain, [chain.step(part) for part in parts]
+    return chain, [output for part in parts for output in chain.steps(part)]
 
 
 def lines(outputs):
@@ -95,6 +96,36 @@ def test_apart_they_make_what_they_make_together(seed):
     assert by_game(lines(made)) == by_game(lines([whole]))
     assert letters(outputs, {"normalise", "order"}) == letters([whole], {"normalise", "order"})
     assert sorted(letters(made, {"price"})) == sorted(letters([whole], {"price"}))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.proves("same", "normalise", "normalised_topic")
+def test_a_feed_that_breaks_suspends_the_same_markets_and_opens_them_again(seed):
+    plan = replace(PLAN, breaker=Breaker(max_rate=0.3, window_us=10**6, min_messages=20, probe=10))
+    feed = noisy_feed(seed, games=4, events=300)
+    bad = range(len(feed) // 3, len(feed) // 3 + 60)
+    feed = [(b"\xff" if at in bad else one, when) for at, (one, when) in enumerate(feed)]
+    given = Payloads.of([one for one, _ in feed], ingest_us=np.array([when for _, when in feed]))
+    whole = list(PartitionChain(plan, NormalModel()).steps(given))
+
+    first = NormaliseChain(plan)
+    outputs = [output for part in cut(given, seed) for output in first.steps(part)]
+    second = PriceChain(plan, NormalModel())
+    made = [one for part in cut(received(records_of(outputs)), seed) for one in second.steps(part)]
+
+    assert first.breaker.opened
+    reasons = {reason for output in made for reason in output.odds.reason}
+    assert {"error_rate", "recovered"} <= reasons
+    assert by_game(lines(made)) == by_game(lines(whole))
+    assert second.accounts[0].balance() == second.accounts[0].duplicates == 0
+    assert len(stored(outputs)) == sum(len(output.events) for output in outputs)
+
+
+def stored(outputs):
+    """Return the events that are stored of records, whatever else these say."""
+    events, strange = Receive(PLAN.layout, PLAN.kinds).read(received(records_of(outputs)))
+    assert not len(strange)
+    return events
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -11,6 +11,7 @@ from oddspipe.core.adapters.clickhouse.ddl import (
     history_statements,
     table,
 )
+from oddspipe.core.adapters.clickhouse.reading import Answer
 from oddspipe.core.adapters.clickhouse.rows import (
     events,
     odds_history,
@@ -69,6 +70,10 @@ class ClickHouseHistory:
         if self._shadow is not None:
             rows = shadow_odds(replace(output, shadow=output.odds), self._plan, self._shadow)
         self._server.write(self._table, rows, token)
+
+    def ask(self, sql: str) -> Answer:
+        """Answer a question; nothing can be changed by it; see `ServerTables.ask`."""
+        return self._server.ask(sql)
 
     def close(self) -> None:
         """Let go of the connection; may be called twice."""

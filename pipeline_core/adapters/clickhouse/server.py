@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from oddspipe.core.adapters.clickhouse.client import SESSION, block_of, said_of
 from oddspipe.core.adapters.clickhouse.ddl import WINDOW
-from oddspipe.core.errors import PluginError, RetryableError, StateError
+from oddspipe.core.adapters.clickhouse.reading import Answer
+from oddspipe.core.errors import PluginError, RetryableError, StateError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,6 +87,29 @@ class ServerTables:
         except Exception as error:
             self.close()
             raise _told(error, f"{len(rows)} rows not written to {name}") from error
+
+    def ask(self, sql: str) -> Answer:
+        """Answer a question; nothing can be changed by it.
+
+        Raises:
+            RetryableError: The server does not answer.
+            UsageError: It refuses the question.
+        """
+        client = self._connected()
+        try:
+            client.database = self._place.database
+            # 2, not 1: settings that travel with every question are allowed.
+            found = client.query(sql, settings={"readonly": 2})
+        except Exception as error:
+            from clickhouse_connect.driver.exceptions import DatabaseError  # noqa: PLC0415
+
+            if not isinstance(error, DatabaseError):
+                raise _told(error, self._place.url) from error
+            raise UsageError(said_of(error, self._place.url)) from error
+        else:
+            return found.column_names, found.result_rows
+        finally:
+            client.close()
 
     def close(self) -> None:
         """Let go of the connection; may be called twice."""

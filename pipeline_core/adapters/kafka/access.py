@@ -8,6 +8,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from oddspipe.core.adapters.kafka.msk_iam import IamTokens, signer
 from oddspipe.core.adapters.secrets import secret
 from oddspipe.core.errors import RunError, UsageError
 from oddspipe.core.plan.model import Plan
@@ -28,7 +29,7 @@ class Cluster:
 
     brokers: str
     replication: int = 1
-    login: Mapping[str, str] = field(default_factory=dict, repr=False)
+    login: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def settings(self) -> dict[str, Any]:
         """Return what every client of the cluster needs."""
@@ -65,7 +66,7 @@ def cluster_of(plan: Plan) -> Cluster:
     return Cluster(str(brokers), int(place.get("replication") or 1), login_settings(security or {}))
 
 
-def login_settings(security: Mapping[str, Any]) -> dict[str, str]:
+def login_settings(security: Mapping[str, Any]) -> dict[str, Any]:
     """Return librdkafka's settings for what `security` says.
 
     >>> login_settings({"protocol": "ssl"})
@@ -73,20 +74,23 @@ def login_settings(security: Mapping[str, Any]) -> dict[str, str]:
 
     Raises:
         UsageError: The mechanism needs what is not given, or is not supported.
+        PluginError: What it needs is not installed.
         RunError: The password cannot be read.
     """
     if not security:
         return {}
     protocol, mechanism = str(security["protocol"]), security.get("mechanism")
-    made = {"security.protocol": protocol}
+    made: dict[str, Any] = {"security.protocol": protocol}
     if security.get("ca"):
         made["ssl.ca.location"] = str(security["ca"])
     if protocol != "sasl_ssl":
         return made
+    if mechanism == "AWS_MSK_IAM":
+        return {**made, **_iam_settings(security)}
     if mechanism not in {"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"}:
         raise UsageError(
             f"kafka: mechanism {mechanism or 'none'} is not supported",
-            hint="Use SCRAM-SHA-512, SCRAM-SHA-256, PLAIN or OAUTHBEARER.",
+            hint="Use SCRAM-SHA-512, SCRAM-SHA-256, PLAIN, OAUTHBEARER or AWS_MSK_IAM.",
         )
     name, password = security.get("username"), security.get("password")
     if not (name and password):
@@ -99,6 +103,16 @@ def login_settings(security: Mapping[str, Any]) -> dict[str, str]:
         "sasl.mechanism": str(mechanism),
         "sasl.username": str(name),
         "sasl.password": word,
+    }
+
+
+def _iam_settings(security: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of tokens that are signed by an IAM role, here."""
+    if not security.get("region"):
+        raise UsageError("kafka: AWS_MSK_IAM needs `region`")
+    return {
+        "sasl.mechanism": "OAUTHBEARER",
+        "oauth_cb": IamTokens(str(security["region"]), signer()).checked(),
     }
 
 

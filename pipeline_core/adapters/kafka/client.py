@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from confluent_kafka import (
+    OFFSET_END,
     Consumer,
     ConsumerGroupState,
     KafkaError,
@@ -117,15 +118,23 @@ class KafkaLog:
         Raises:
             UnreachableError: The cluster does not answer in time.
         """
-        feed = TopicPartition(self.topics.feed, partition)
-        committed = _asked(lambda: self._consumer.committed([feed], CALL_S))[0].offset
-        low, _ = _asked(lambda: self._consumer.get_watermark_offsets(feed, CALL_S))
+        feed, ends = TopicPartition(self.topics.feed, partition), _ends()
+        committed = _asked(lambda: self._consumer.committed([feed], CALL_S), ends)[0].offset
+        low, _ = _asked(lambda: self._consumer.get_watermark_offsets(feed, CALL_S), ends)
         return Place(snapshot_of(self._snapshots(partition)), low, committed)
 
     def seek(self, partition: int, position: int) -> None:
         """Read a partition again from a position; what was fetched of it before is dropped."""
         at = TopicPartition(self.topics.feed, partition, position)
         _asked(lambda: self._consumer.seek(at))
+
+    def hold(self, partition: int) -> None:
+        """Fetch nothing of a partition; what was fetched may still come."""
+        self._consumer.pause([TopicPartition(self.topics.feed, partition)])
+
+    def let_go(self, partition: int) -> None:
+        """Fetch a partition again."""
+        self._consumer.resume([TopicPartition(self.topics.feed, partition)])
 
     def begin(self) -> None:
         """Begin a transaction."""
@@ -257,7 +266,7 @@ class KafkaLog:
         if notice.code == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - as above
             at = TopicPartition(notice.topic, notice.partition)
             low, high = _asked(lambda: self._consumer.get_watermark_offsets(at, CALL_S))
-            if low <= notice.offset <= high:
+            if notice.offset < 0 or low <= notice.offset <= high:
                 # Refused while its leader changed; where we stand is there all the same.
                 raise RetryableError(f"kafka: {where}: {notice.text}")
             raise RunError(
@@ -290,16 +299,15 @@ class KafkaLog:
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         if self._members is None:
             return
-        try:
-            starts = self._members.joined([one.partition for one in partitions])
-        except UnreachableError as error:
-            # What the group has given us cannot be given back from here: begin anew.
-            raise RunError(error.message, hint="Nothing is lost: run again.") from error
-        for partition in starts:
-            self._puller.claim(self.topics.feed, partition)
-        consumer.incremental_assign(
-            [TopicPartition(self.topics.feed, p, at) for p, at in starts.items()]
-        )
+        starts = self._members.joined([one.partition for one in partitions])
+        places = []
+        for one in partitions:
+            self._puller.claim(self.topics.feed, one.partition)
+            # What the group has given us cannot be given back from here. Where nobody said where to
+            # begin, what comes is not taken; `seek` follows.
+            at = starts.get(one.partition, OFFSET_END)
+            places.append(TopicPartition(self.topics.feed, one.partition, at))
+        consumer.incremental_assign(places)
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         if self._members is not None:
@@ -317,10 +325,15 @@ class KafkaLog:
         consumer.incremental_unassign(partitions)
 
 
-def _asked(call: Callable[[], Given]) -> Given:
+def _ends() -> int:
+    """Return until when a question is asked again; others wait for this thread."""
+    return SystemClock().monotonic_ns() + int(START_S * 1e9)
+
+
+def _asked(call: Callable[[], Given], deadline: int | None = None) -> Given:
     """Return the answer to a question; one that nobody answers is asked again for a while."""
     clock = SystemClock()
-    deadline = clock.monotonic_ns() + int(START_S * 1e9)
+    deadline = deadline or _ends()
     while True:
         try:
             return call()

@@ -183,12 +183,26 @@ class Reader(ABC):
         return False
 
     def _joined(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        stood = consumer.committed(partitions, CALL_S) if partitions else []
+        stood = self._stood(consumer, partitions)
         self._assigned |= {one.partition: max(one.offset, 0) for one in stood}
         self._has_joined = True
         consumer.incremental_assign(
             [TopicPartition(one.topic, one.partition, max(one.offset, 0)) for one in stood]
         )
+
+    def _stood(self, consumer: Consumer, partitions: list[TopicPartition]) -> list[TopicPartition]:
+        """Return where partitions stood; brokers that do not answer are waited for."""
+        stood: list[TopicPartition] = []
+
+        def ask() -> None:
+            try:
+                stood[:] = consumer.committed(partitions, CALL_S)
+            except KafkaException as error:
+                raise RetryableError(f"kafka: {self._topic}: {error.args[0].str()}") from error
+
+        if partitions:
+            self._again(ask)
+        return stood
 
     def _left(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         for one in partitions:

@@ -1,7 +1,7 @@
 """What is written to Kafka and what is read back: names, settings, rows. No I/O."""
 
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ from oddspipe.core.adapters.dead_letters import Letters
 from oddspipe.core.adapters.kafka.access import Cluster
 from oddspipe.core.adapters.partner_messages import Origin, messages
 from oddspipe.core.batch.layout import GAME_ID
-from oddspipe.core.batch.normalised import as_records
+from oddspipe.core.batch.normalised import as_halt, as_records
 from oddspipe.core.errors import StateError
 from oddspipe.core.ports.output import Output
 from oddspipe.ext.records import Rows, Spans
@@ -91,6 +91,15 @@ def ingest_topic(sport: str) -> str:
     'nba.ingest'
     """
     return f"{sport}.ingest"
+
+
+def corrections_topic(topics: Topics) -> str:
+    """Return the topic of odds that were corrected afterwards; partitions as those of the odds.
+
+    >>> corrections_topic(Topics.of("nfl", "nfl.feed.v1"))
+    'nfl.odds.corrections.v1'
+    """
+    return topics.odds.removesuffix(".v1") + ".corrections.v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,21 +229,26 @@ class EventRows:
     def __init__(self) -> None:
         self._names = Spans.of([])
 
-    def __call__(self, partition: int, output: Output) -> Rows:
-        """Return the records of an output's events."""
+    def __call__(self, partition: int, output: Output) -> Iterator[Rows]:
+        """Yield the records of an output's events, and that nothing may be open behind them."""
+        events = output.events
+        if len(events):
+            keys = self._keys(output)
+            to = np.full(len(events), partition, np.int32)
+            yield Rows(to, Spans(*as_records(events)), keys)
+        if output.halt:
+            halt = as_halt(output.position, output.until_us)
+            yield Rows(np.full(1, partition, np.int32), Spans.of([halt]), Spans.of([None]))
+
+    def _keys(self, output: Output) -> Spans:
         events = output.events
         if len(self._names) != len(output.games):
             self._names = Spans.of([name.encode() for name in output.games])
-        payloads = Spans(*as_records(events))
+        names = self._names
         named = (events.present >> np.uint64(GAME_ID) & np.uint64(1)).astype(np.bool_)
-        if named.all():
-            game = events.words[GAME_ID]
-            keys = Spans(self._names.data, self._names.starts[game], self._names.ends[game])
-        else:
-            starts, ends = np.append(self._names.starts, -1), np.append(self._names.ends, -1)
-            game = np.where(named, events.words[GAME_ID], len(self._names))
-            keys = Spans(self._names.data, starts[game], ends[game])
-        return Rows(np.full(len(events), partition, np.int32), payloads, keys)
+        starts, ends = np.append(names.starts, -1), np.append(names.ends, -1)
+        game = np.where(named, events.words[GAME_ID], len(names))
+        return Spans(names.data, starts[game], ends[game])
 
 
 def letter_rows(partition: int, output: Output, letters: Letters) -> Rows:

@@ -291,7 +291,7 @@ class Rounds(Reader, Generic[Some]):
 
     @override
     def _joined(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        stood = consumer.committed(partitions, CALL_S) if partitions else []
+        stood = self._stood(consumer, partitions)
         starts: dict[int, int] = {}
         for place in stood:
             starts[place.partition] = max(place.offset, 0)

@@ -57,7 +57,7 @@ class EventRecords:
 
     def __call__(self, partition: int, output: Output) -> Iterator[tuple[str, Rows]]:
         """Yield topics and the rows for them."""
-        if len(output.events):
-            yield self._topics.normalised, self._rows(partition, output)
+        for rows in self._rows(partition, output):
+            yield self._topics.normalised, rows
         if any(len(rejects) for rejects in output.rejects):
             yield self._topics.dead_letters, letter_rows(partition, output, self._letters)

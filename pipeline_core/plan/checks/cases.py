@@ -33,6 +33,7 @@ _REASONS = (
     "final",
     "stale_input",
     "recovered",
+    "error_rate",
     "model_error",
 )
 """Why an odds message goes out, beside the guards."""

@@ -11,6 +11,8 @@ kafka-topics.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --creat
 kafka-configs.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --alter --entity-type topics --entity-name mlb.raw.v1 --add-config cleanup.policy=delete,min.insync.replicas=1,retention.ms=86400000
 kafka-topics.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --create --if-not-exists --topic mlb.odds.v1 --partitions 8 --replication-factor 1
 kafka-configs.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --alter --entity-type topics --entity-name mlb.odds.v1 --add-config cleanup.policy=delete,min.insync.replicas=1,retention.ms=86400000
+kafka-topics.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --create --if-not-exists --topic mlb.odds.corrections.v1 --partitions 8 --replication-factor 1
+kafka-configs.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --alter --entity-type topics --entity-name mlb.odds.corrections.v1 --add-config cleanup.policy=delete,min.insync.replicas=1,retention.ms=86400000
 kafka-topics.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --create --if-not-exists --topic mlb.dlq --partitions 8 --replication-factor 1
 kafka-configs.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --alter --entity-type topics --entity-name mlb.dlq --add-config cleanup.policy=delete,min.insync.replicas=1,retention.ms=1209600000
 kafka-topics.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --create --if-not-exists --topic mlb.snapshots --partitions 8 --replication-factor 1
@@ -21,11 +23,13 @@ kafka-configs.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --alte
 # Access: reading the feed, writing what is made of it, in transactions.
 kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Read --operation Describe --topic mlb.raw.v1
 kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Read --operation Describe --topic mlb.odds.v1
+kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Read --operation Describe --topic mlb.odds.corrections.v1
 kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Read --operation Describe --topic mlb.dlq
 kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Read --operation Describe --topic mlb.snapshots
 kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Read --operation Describe --topic mlb.ingest
 kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Write --topic mlb.raw.v1
 kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Write --topic mlb.odds.v1
+kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Write --topic mlb.odds.corrections.v1
 kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Write --topic mlb.dlq
 kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Write --topic mlb.snapshots
 kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Write --topic mlb.ingest

@@ -11,6 +11,8 @@ kafka-topics.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --creat
 kafka-configs.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --alter --entity-type topics --entity-name nfl.feed.v1 --add-config cleanup.policy=delete,min.insync.replicas=1,retention.ms=86400000
 kafka-topics.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --create --if-not-exists --topic nfl.odds.v1 --partitions 8 --replication-factor 1
 kafka-configs.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --alter --entity-type topics --entity-name nfl.odds.v1 --add-config cleanup.policy=delete,min.insync.replicas=1,retention.ms=86400000
+kafka-topics.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --create --if-not-exists --topic nfl.odds.corrections.v1 --partitions 8 --replication-factor 1
+kafka-configs.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --alter --entity-type topics --entity-name nfl.odds.corrections.v1 --add-config cleanup.policy=delete,min.insync.replicas=1,retention.ms=86400000
 kafka-topics.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --create --if-not-exists --topic nfl.dlq --partitions 8 --replication-factor 1
 kafka-configs.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --alter --entity-type topics --entity-name nfl.dlq --add-config cleanup.policy=delete,min.insync.replicas=1,retention.ms=1209600000
 kafka-topics.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --create --if-not-exists --topic nfl.snapshots --partitions 8 --replication-factor 1
@@ -19,9 +21,11 @@ kafka-configs.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --alte
 # Access: reading the feed, writing what is made of it, in transactions.
 kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Read --operation Describe --topic nfl.feed.v1
 kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Read --operation Describe --topic nfl.odds.v1
+kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Read --operation Describe --topic nfl.odds.corrections.v1
 kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Read --operation Describe --topic nfl.dlq
 kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Read --operation Describe --topic nfl.snapshots
 kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Write --topic nfl.odds.v1
+kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Write --topic nfl.odds.corrections.v1
 kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Write --topic nfl.dlq
 kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Write --topic nfl.snapshots
 kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Read --operation Describe --resource-pattern-type prefixed --group oddspipe.nfl

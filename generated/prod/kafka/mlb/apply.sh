@@ -13,6 +13,8 @@ kafka-topics.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --creat
 kafka-configs.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --alter --entity-type topics --entity-name mlb.normalised.v1 --add-config cleanup.policy=delete,min.insync.replicas=2,retention.ms=86400000
 kafka-topics.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --create --if-not-exists --topic mlb.odds.v1 --partitions 5 --replication-factor 3
 kafka-configs.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --alter --entity-type topics --entity-name mlb.odds.v1 --add-config cleanup.policy=delete,min.insync.replicas=2,retention.ms=604800000
+kafka-topics.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --create --if-not-exists --topic mlb.odds.corrections.v1 --partitions 5 --replication-factor 3
+kafka-configs.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --alter --entity-type topics --entity-name mlb.odds.corrections.v1 --add-config cleanup.policy=delete,min.insync.replicas=2,retention.ms=604800000
 kafka-topics.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --create --if-not-exists --topic mlb.dlq --partitions 5 --replication-factor 3
 kafka-configs.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --alter --entity-type topics --entity-name mlb.dlq --add-config cleanup.policy=delete,min.insync.replicas=2,retention.ms=1209600000
 kafka-topics.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --create --if-not-exists --topic mlb.normalise.snapshots --partitions 5 --replication-factor 3
@@ -26,6 +28,7 @@ kafka-configs.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --alte
 kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Read --operation Describe --topic mlb.raw.v1
 kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Read --operation Describe --topic mlb.normalised.v1
 kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Read --operation Describe --topic mlb.odds.v1
+kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Read --operation Describe --topic mlb.odds.corrections.v1
 kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Read --operation Describe --topic mlb.dlq
 kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Read --operation Describe --topic mlb.normalise.snapshots
 kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Read --operation Describe --topic mlb.price.snapshots
@@ -33,6 +36,7 @@ kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --a
 kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Write --topic mlb.raw.v1
 kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Write --topic mlb.normalised.v1
 kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Write --topic mlb.odds.v1
+kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Write --topic mlb.odds.corrections.v1
 kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Write --topic mlb.dlq
 kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Write --topic mlb.normalise.snapshots
 kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Write --topic mlb.price.snapshots

@@ -13,6 +13,8 @@ kafka-topics.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --creat
 kafka-configs.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --alter --entity-type topics --entity-name nba.normalised.v1 --add-config cleanup.policy=delete,min.insync.replicas=2,retention.ms=86400000
 kafka-topics.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --create --if-not-exists --topic nba.odds.v1 --partitions 10 --replication-factor 3
 kafka-configs.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --alter --entity-type topics --entity-name nba.odds.v1 --add-config cleanup.policy=delete,min.insync.replicas=2,retention.ms=604800000
+kafka-topics.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --create --if-not-exists --topic nba.odds.corrections.v1 --partitions 10 --replication-factor 3
+kafka-configs.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --alter --entity-type topics --entity-name nba.odds.corrections.v1 --add-config cleanup.policy=delete,min.insync.replicas=2,retention.ms=604800000
 kafka-topics.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --create --if-not-exists --topic nba.dlq --partitions 10 --replication-factor 3
 kafka-configs.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --alter --entity-type topics --entity-name nba.dlq --add-config cleanup.policy=delete,min.insync.replicas=2,retention.ms=1209600000
 kafka-topics.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --create --if-not-exists --topic nba.normalise.snapshots --partitions 10 --replication-factor 3
@@ -26,6 +28,7 @@ kafka-configs.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --alte
 kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Read --operation Describe --topic nba.raw.v1
 kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Read --operation Describe --topic nba.normalised.v1
 kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Read --operation Describe --topic nba.odds.v1
+kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Read --operation Describe --topic nba.odds.corrections.v1
 kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Read --operation Describe --topic nba.dlq
 kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Read --operation Describe --topic nba.normalise.snapshots
 kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Read --operation Describe --topic nba.price.snapshots
@@ -33,6 +36,7 @@ kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --a
 kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Write --topic nba.raw.v1
 kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Write --topic nba.normalised.v1
 kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Write --topic nba.odds.v1
+kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Write --topic nba.odds.corrections.v1
 kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Write --topic nba.dlq
 kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Write --topic nba.normalise.snapshots
 kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Write --topic nba.price.snapshots

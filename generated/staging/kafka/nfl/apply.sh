@@ -13,6 +13,8 @@ kafka-topics.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --creat
 kafka-configs.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --alter --entity-type topics --entity-name nfl.normalised.v1 --add-config cleanup.policy=delete,min.insync.replicas=2,retention.ms=86400000
 kafka-topics.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --create --if-not-exists --topic nfl.odds.v1 --partitions 50 --replication-factor 3
 kafka-configs.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --alter --entity-type topics --entity-name nfl.odds.v1 --add-config cleanup.policy=delete,min.insync.replicas=2,retention.ms=604800000
+kafka-topics.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --create --if-not-exists --topic nfl.odds.corrections.v1 --partitions 50 --replication-factor 3
+kafka-configs.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --alter --entity-type topics --entity-name nfl.odds.corrections.v1 --add-config cleanup.policy=delete,min.insync.replicas=2,retention.ms=604800000
 kafka-topics.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --create --if-not-exists --topic nfl.dlq --partitions 50 --replication-factor 3
 kafka-configs.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --alter --entity-type topics --entity-name nfl.dlq --add-config cleanup.policy=delete,min.insync.replicas=2,retention.ms=1209600000
 kafka-topics.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --create --if-not-exists --topic nfl.normalise.snapshots --partitions 50 --replication-factor 3
@@ -24,11 +26,13 @@ kafka-configs.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --alte
 kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Read --operation Describe --topic nfl.feed.v1
 kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Read --operation Describe --topic nfl.normalised.v1
 kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Read --operation Describe --topic nfl.odds.v1
+kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Read --operation Describe --topic nfl.odds.corrections.v1
 kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Read --operation Describe --topic nfl.dlq
 kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Read --operation Describe --topic nfl.normalise.snapshots
 kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Read --operation Describe --topic nfl.price.snapshots
 kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Write --topic nfl.normalised.v1
 kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Write --topic nfl.odds.v1
+kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Write --topic nfl.odds.corrections.v1
 kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Write --topic nfl.dlq
 kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Write --topic nfl.normalise.snapshots
 kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe --operation Write --topic nfl.price.snapshots
