@@ -1,17 +1,20 @@
 """From a plan to what is asked for prices: its model, and a second one beside it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from oddspipe.core.errors import PluginError
 from oddspipe.core.parts import Isolation, MarketPlan, ModelPlan
 from oddspipe.core.plan.digest import model_digest
 from oddspipe.core.plan.model import Plan
+from oddspipe.core.ports.model import GameStates, ScoreDistribution
 from oddspipe.core.ports.registry import load_model
 from oddspipe.core.runtime.model_process import ModelProcess
+from oddspipe.core.runtime.model_wire import Need, by_scope, taken
 from oddspipe.core.runtime.watchdog import WatchedModel
 from oddspipe.core.stages.accuracy import Accuracy, all_of
 from oddspipe.core.stages.isolate import Prices
+from oddspipe.core.stages.markets import marginals_of
 from oddspipe.core.stages.shadow import Patience, Shadow
 
 if TYPE_CHECKING:
@@ -101,7 +104,19 @@ def accuracy_of(shadows: Iterable[Shadow | None]) -> Accuracy:
 def _watched(model: ModelPlan, isolation: Isolation, markets: tuple[MarketPlan, ...]) -> Prices:
     if isolation.process:
         return ModelProcess(model, isolation, markets)
-    return WatchedModel(made_of(model), seconds=isolation.deadline_us / 1e6)
+    made = _WorkedOut(made_of(model), marginals_of(markets))
+    return WatchedModel(made, seconds=isolation.deadline_us / 1e6)
+
+
+class _WorkedOut:
+    """A model whose marginals are worked out where it is watched: they too may raise or hang."""
+
+    def __init__(self, model: Prices, needs: list[Need]) -> None:
+        self._model, self._needs = model, needs
+
+    def price(self, states: GameStates) -> Mapping[str, ScoreDistribution]:
+        """Return the marginals that the markets need."""
+        return by_scope(taken(self._model.price(states), self._needs))
 
 
 def ratings_of(plan: Plan) -> "Callable[[pl.DataFrame], pl.DataFrame] | None":

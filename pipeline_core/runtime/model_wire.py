@@ -67,6 +67,27 @@ def states_of(body: memoryview) -> GameStates:
     return GameStates({one.name: one.to_numpy().copy() for one in frame})
 
 
+def taken(answer: Any, needs: Sequence[Need]) -> dict[Need, Pmf]:  # noqa: ANN401 - a guest's
+    """Return the marginals that are needed of a model's answer, worked out.
+
+    Raises:
+        Exception: What the distributions raise.
+    """
+    if answer is None:
+        raise TypeError("price() returned None")
+    return {
+        (scope, axis): getattr(answer[scope], axis)() for scope, axis in needs if scope in answer
+    }
+
+
+def by_scope(marginals: Mapping[Need, Pmf]) -> dict[str, Marginals]:
+    """Return marginals as the distributions of their scopes."""
+    found: dict[str, dict[str, Pmf]] = {}
+    for (scope, axis), pmf in marginals.items():
+        found.setdefault(scope, {})[axis] = pmf
+    return {scope: Marginals(of) for scope, of in found.items()}
+
+
 def answered(answer: Any, needs: Sequence[Need]) -> list[memoryview]:  # noqa: ANN401 - a guest's
     """Return the answer of a model, of which only the marginals are sent that are needed.
 
@@ -74,38 +95,37 @@ def answered(answer: Any, needs: Sequence[Need]) -> list[memoryview]:  # noqa: A
         PluginError: A marginal has shapes that do not fit each other.
         Exception: What the distributions raise.
     """
-    if answer is None:
-        raise TypeError("price() returned None")
-    given = [(scope, axis) for scope, axis in needs if scope in answer]
+    given = taken(answer, needs)
     columns: dict[str, Any] = {}
-    for at, (scope, axis) in enumerate(given):
-        pmf = _sound(getattr(answer[scope], axis)(), scope, axis)
+    for at, ((scope, axis), pmf) in enumerate(given.items()):
+        _see_shapes(pmf, scope, axis)
         mass = np.ascontiguousarray(pmf.mass, np.float64)
         columns[f"first {at}"] = np.ascontiguousarray(pmf.first, np.int64)
         # A flat series takes the memory as it is; of a matrix Polars would copy row by row.
         columns[f"mass {at}"] = pl.Series(mass.reshape(-1)).reshape(mass.shape)
     if len({len(column) for column in columns.values()}) > 1:
         raise PluginError("the model gave distributions with different numbers of rows")
-    return message(ANSWER, given, [_stream(pl.DataFrame(columns))])
+    return message(ANSWER, list(given), [_stream(pl.DataFrame(columns))])
 
 
 def answer_of(head: bytes, body: memoryview) -> dict[str, Marginals]:
     """Return what a model answered."""
-    found: dict[str, dict[str, Pmf]] = {}
     frame = pl.read_ipc_stream(BytesIO(body))
-    for at, (scope, axis) in enumerate(msgspec.json.decode(head, type=list[Need])):
-        first, mass = frame[f"first {at}"].to_numpy(), frame[f"mass {at}"].to_numpy()
-        found.setdefault(scope, {})[axis] = Pmf(first, mass)
-    return {scope: Marginals(of) for scope, of in found.items()}
+    needs = msgspec.json.decode(head, type=list[Need])
+    return by_scope(
+        {
+            need: Pmf(frame[f"first {at}"].to_numpy(), frame[f"mass {at}"].to_numpy())
+            for at, need in enumerate(needs)
+        }
+    )
 
 
-def _sound(pmf: Pmf, scope: str, axis: str) -> Pmf:
+def _see_shapes(pmf: Pmf, scope: str, axis: str) -> None:
     if pmf.mass.ndim != 2 or pmf.first.shape != pmf.mass.shape[:1] or pmf.mass.shape[1] < 1:
         raise PluginError(
             f"the model's {axis}() of scope {scope!r} has shapes "
             f"{pmf.first.shape} and {pmf.mass.shape}: expected (rows,) and (rows, width)"
         )
-    return pmf
 
 
 def _stream(frame: pl.DataFrame) -> memoryview:

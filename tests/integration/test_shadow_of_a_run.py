@@ -36,6 +36,13 @@ FRAIL = """
 import threading
 from oddspipe.plugins.nfl_stern import NflSternModel
 
+class Late:
+    def margin(self):
+        threading.Event().wait(60)
+
+    total = home = away = margin
+
+
 class Frail(NflSternModel):
     def price(self, states):
         made = super().price(states)
@@ -179,6 +186,7 @@ FAILURES = {
     "raises": ("raise ZeroDivisionError('no pace')", "ZeroDivisionError: no pace"),
     "wrong": ("return {'half': made['game']}", "no distribution for scope 'game'"),
     "hangs": ("threading.Event().wait(60)", "did not answer within 0.2 s"),
+    "hangs later": ("return {'game': Late()}", "did not answer within 0.2 s"),
 }
 
 
