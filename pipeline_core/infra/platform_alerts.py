@@ -8,6 +8,7 @@ from typing import Any, Final
 from oddspipe.core.infra.alerts import ALWAYS, STEP_S, Alert
 from oddspipe.core.infra.fleet import BOARDS_A_GAME, Fleet
 from oddspipe.core.infra.helm import MONITORING, PROMETHEUS_RELEASE
+from oddspipe.core.infra.mirror import BEHIND_MS, METRIC, mirrored
 from oddspipe.core.infra.recovery import RTO_S
 from oddspipe.core.infra.rules import cases_of
 from oddspipe.core.infra.text import head, with_head
@@ -87,7 +88,15 @@ def _cases(fleet: Fleet, alert: Alert) -> Iterator[dict[str, Any]]:
 
 def alerts_of_platform(fleet: Fleet) -> list[Alert]:
     """Return the alerts, in the order in which a person should see to them."""
-    return [*_brokers(fleet), *_caches(), *_stores(), *_jobs(), *_recovery(), *_cluster(fleet)]
+    return [
+        *_brokers(fleet),
+        *_caches(),
+        *_stores(),
+        *_jobs(),
+        *_recovery(),
+        *_mirrors(fleet),
+        *_cluster(fleet),
+    ]
 
 
 def _either(words: list[str]) -> str:
@@ -309,6 +318,36 @@ def _recovery() -> Iterator[Alert]:
         ("Nodes came late: raise `infra.idle`, so that some are there; drill again.",
          "Images came late: keep them in a registry of the region; drill again."),
         reads=f"{2 * RTO_S}",
+    )  # fmt: skip
+
+
+def _mirrors(fleet: Fleet) -> Iterator[Alert]:
+    """Yield the alert on a mirror that does not follow, where there is one."""
+    regions = fleet.members[0].infra.regions
+    if not regions:
+        return
+    topics = _either(mirrored(fleet))
+    name = min(regions)
+    found = f'{METRIC}{{topic=~"{topics}"}}'
+    labels = f'target="{name}",topic="{fleet.members[0].topics.odds}",partition="0"'
+    series = f"{METRIC}{{{labels}}}"
+    yield Alert(
+        "OddspipeMirrorBehind",
+        f"max by (target, topic) ({found}) > {BEHIND_MS}",
+        "5m", "ticket",
+        "another region does not follow",
+        f"{{{{ $labels.topic }}}} is brought to {{{{ $labels.target }}}} after {{{{ $value }}}} "
+        f"ms; {BEHIND_MS} ms are allowed.",
+        {series: f"{3 * BEHIND_MS}+0{ALWAYS}"}, {series: f"{BEHIND_MS // 20}+0{ALWAYS}"},
+        "MirrorMaker is slow, or the way between the regions is narrow.",
+        "Nothing while this region stands. Lost with it would be what is not yet there.",
+        (f"systemctl status oddspipe-mirror-{name}.service",
+         f"journalctl -u oddspipe-mirror-{name}.service -n 50 --no-pager",
+         (f"kafka-topics.sh --bootstrap-server {regions[name].brokers} "
+          "--command-config standby.properties --describe --under-replicated-partitions")),
+        ("It takes a whole core: raise `tasks.max` by a second machine with the same settings.",
+         "It cannot log in: see its passwords.properties, and `kafka/mirror/access.sh`."),
+        reads=f"{3 * BEHIND_MS}",
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from oddspipe.core.infra.deploy import deploy_of
 from oddspipe.core.infra.fleet import Fleet
 from oddspipe.core.infra.helm import chart_of
 from oddspipe.core.infra.kafka import kafka_of
+from oddspipe.core.infra.mirror import mirror_of
 from oddspipe.core.infra.observe import observe_of
 from oddspipe.core.infra.platform_alerts import platform_alerts_of
 from oddspipe.core.infra.questions import questions_of
@@ -27,6 +28,7 @@ EMITTERS = (
     chart_of,
     kafka_of,
     holds_of,
+    mirror_of,
     cache_of,
     clickhouse_of,
     observe_of,

@@ -16,6 +16,7 @@ from oddspipe.core.infra.cache_check import acl_faults
 from oddspipe.core.infra.custom import custom_faults
 from oddspipe.core.infra.iam import iam_policies
 from oddspipe.core.infra.linters import Result, linted, policies, reads
+from oddspipe.core.infra.mirror_check import mirror_faults
 from oddspipe.core.infra.queries import unknown
 
 VERSIONS: Final = ("1.31", "1.33", "1.35")
@@ -42,6 +43,8 @@ def verified(folder: Path) -> Iterator[Result]:
     yield _guarded("clickhouse tables", "chdb.session", partial(_tables, folder), "chdb")
     for file in sorted(folder.glob("redis/*.acl")):
         yield _users(file)
+    mirrors = sorted(folder.glob("kafka/mirror/*.properties"))
+    yield from (Result(f"mirror {one.name}", tuple(mirror_faults(folder, one))) for one in mirrors)
     for file in sorted(folder.rglob("*.sh")):
         yield _program("sh", ["-n"], file)
     yield from linted(folder)
