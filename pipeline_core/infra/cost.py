@@ -173,7 +173,9 @@ def _lines(
     cores = memory = disk = 0.0
     for load in member.workloads():
         on = member.workers_on(Stage(load.stage)) if load.stage in WORKS else load.least
-        pods = on * live_hours + load.idle * (hours - live_hours)
+        # Without a live hour it is a month out of season.
+        resting = load.idle if live_hours else load.rest
+        pods = on * live_hours + resting * (hours - live_hours)
         cores += pods * load.cores
         memory += pods * load.memory_bytes / GIB
         disk += load.storage_bytes / GIB

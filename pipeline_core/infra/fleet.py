@@ -3,6 +3,8 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
 from typing import Any, Final
 
 from oddspipe.core.adapters.kafka.records import (
@@ -80,6 +82,7 @@ class Workload:
         stage: What `oddspipe run --stage` it is.
         least, most: Pods while games are on, and at most; equal where it is not scaled.
         idle: Pods while none are.
+        rest: Pods out of season.
         storage_bytes: Disk that outlives the pod; 0 for none.
     """
 
@@ -90,6 +93,7 @@ class Workload:
     cores: float
     memory_bytes: int
     storage_bytes: int = 0
+    rest: int = 1
 
     @property
     def scaled(self) -> bool:
@@ -111,7 +115,7 @@ def secret_of(place: Mapping[str, Any]) -> Secret | None:
     return Secret(*parts) if parts is not None else None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Member:
     """One sport in one environment.
 
@@ -190,6 +194,10 @@ class Member:
 
     def windows(self) -> list[Window]:
         """Return when games are on, with the time to get ready: by date where those are known."""
+        return self._windows
+
+    @cached_property
+    def _windows(self) -> list[Window]:
         if self.fixtures.seasons:
             return dated_windows(self.fixtures, self.infra.node_boot)
         return self.weekly_windows()
@@ -197,6 +205,15 @@ class Member:
     def weekly_windows(self) -> list[Window]:
         """Return the windows of any week of the season."""
         return windows(self.plan.schedule, self.infra.node_boot)
+
+    def season_window(self) -> Window:
+        """Return the season with a day on both sides, as cron lines."""
+        times = self.plan.schedule
+        first, last = season_of(times, 2001)  # no leap year
+        begins, ends = first - timedelta(days=1), last + timedelta(days=1)
+        minutes = ((ends - begins).days % 365 or 365) * 24 * 60
+        opens, closes = (f"0 12 {day.day} {day.month} *" for day in (begins, ends))
+        return Window(opens, closes, minutes, 1)
 
     def open_minutes(self) -> float:
         """Return the minutes of a week in season for which it is ready for games, on average."""
@@ -272,6 +289,13 @@ class Member:
 
     def worker(self, stage: Stage = Stage.PRICE) -> Workload:
         """Return its workers of a stage: those that price games, or those that normalise."""
+        return self._workers[stage]
+
+    @cached_property
+    def _workers(self) -> Mapping[Stage, Workload]:
+        return {stage: self._worker(stage) for stage in WORKS}
+
+    def _worker(self, stage: Stage) -> Workload:
         wanted = math.ceil(self.carried(stage=stage))
         # A worker without a game has nothing to do: a game is on one partition.
         useful = min(self.plan.feed.partitions, self.plan.load.games_at_once)
@@ -279,7 +303,9 @@ class Member:
         most = min(2 * least, useful)
         total = sum(line.bytes for line in memory_of(self.plan)) * SPARE
         memory = math.ceil(total / STEP_BYTES) * STEP_BYTES
-        return Workload(str(stage), least, most, min(self.infra.idle, least), PRICE_CORES, memory)
+        idle = min(self.infra.idle, least)
+        rest = idle if self.infra.off_season is None else min(self.infra.off_season, idle)
+        return Workload(str(stage), least, most, idle, PRICE_CORES, memory, rest=rest)
 
     def topic_list(self) -> list[Topic]:
         """Return its topics, with the settings that the running pipeline gives them."""

@@ -10,6 +10,7 @@ from oddspipe.core.infra.remedies import remedies_of
 from oddspipe.core.infra.rules import groups_of
 from oddspipe.core.infra.text import as_json, head, packaged, with_head
 from oddspipe.core.infra.tree import Artefact
+from oddspipe.core.infra.windows import Window
 from oddspipe.core.names import Stage
 from oddspipe.core.telemetry.catalogue import GAME_LOAD, PORT
 
@@ -73,6 +74,7 @@ def _worker(fleet: Fleet, member: Member, load: Workload) -> dict[str, Any]:
     made = {
         "least": load.least,
         "idle": load.idle,
+        "rest": load.rest,
         "most": load.most,
         "scaled": load.scaled,
         "cpu": f"{int(load.cores * 1000)}m",
@@ -96,18 +98,12 @@ def triggers_of(member: Member, load: Workload) -> list[dict[str, Any]]:
     stage = Stage(load.stage)
     group, topic = member.reads(stage)
     crons = [
-        {
-            "type": "cron",
-            "name": f"games-{number}",
-            "metadata": {
-                "timezone": member.plan.schedule.zone,
-                "start": one.begins,
-                "end": one.ends,
-                "desiredReplicas": str(member.wanted(one.games, stage)),
-            },
-        }
+        _cron(member, f"games-{number}", one, member.wanted(one.games, stage))
         for number, one in enumerate(member.windows(), 1)
     ]
+    season = member.season_window()
+    if load.rest < load.idle and season.begins != season.ends:
+        crons.insert(0, _cron(member, "season", season, load.idle))
     lag = max(member.plan.load.peak_rate * member.plan.alerts["lag"] // 2_000_000 // load.least, 1)
     kafka: dict[str, Any] = {
         "type": "kafka",
@@ -137,6 +133,19 @@ def triggers_of(member: Member, load: Workload) -> list[dict[str, Any]]:
         },
     }
     return [*crons, states, kafka]
+
+
+def _cron(member: Member, name: str, window: Window, workers: int) -> dict[str, Any]:
+    return {
+        "type": "cron",
+        "name": name,
+        "metadata": {
+            "timezone": member.plan.schedule.zone,
+            "start": window.begins,
+            "end": window.ends,
+            "desiredReplicas": str(workers),
+        },
+    }
 
 
 def _mechanism(member: Member) -> str:
@@ -230,6 +239,7 @@ _WORKER: Final = _object(
     {
         "least": _COUNT,
         "idle": _COUNT,
+        "rest": {"type": "integer", "minimum": 0},
         "most": _COUNT,
         "scaled": {"type": "boolean"},
         "cpu": {"type": "string", "pattern": "^[0-9]+m$"},

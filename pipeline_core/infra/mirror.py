@@ -7,6 +7,7 @@ taken, and each once, as MirrorMaker writes them in transactions together with i
 from collections.abc import Iterator
 from typing import Final
 
+from oddspipe.core.adapters.kafka.records import corrections_topic
 from oddspipe.core.infra.fleet import Fleet
 from oddspipe.core.infra.kafka import CLIENT, shell
 from oddspipe.core.infra.text import as_yaml, head
@@ -43,7 +44,13 @@ def mirrored(fleet: Fleet) -> list[str]:
     Snapshots stay: they hold positions in topics of the cluster that they are of.
     """
     return [
-        name for member in fleet.members for name in (member.topics.odds, member.topics.feed)
+        name
+        for member in fleet.members
+        for name in (
+            member.topics.odds,
+            corrections_topic(member.topics),
+            member.topics.feed,
+        )
     ]  # fmt: skip
 
 

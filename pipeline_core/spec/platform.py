@@ -102,6 +102,8 @@ class InfraSpec(Part):
     """Workers of a sport while games are on; two stand in for each other."""
     idle: Count = 1
     """Workers of a sport while none are."""
+    off_season: Annotated[int, Field(ge=0, le=1000)] | None = None
+    """Workers of a sport out of its season, 0 for none; as `idle` when left out."""
     headroom: Annotated[Number, Field(ge=1)] = 2.0
     """Times the peak rate that workers are sized for."""
     node_boot: PositiveDuration = 300_000_000

@@ -175,6 +175,7 @@ BREAKAGES = [
     ("scalerLogin.secret", ""), ("scalerLogin.more", "x"), ("workers", {}), ("workers.price", None),
     ("workers.other", {}), ("workers.price.least", 0), ("workers.price.least", "2"),
     ("workers.price.most", -1), ("workers.price.idle", 0), ("workers.price.idle", None),
+    ("workers.price.rest", -1), ("workers.price.rest", None),
     ("workers.price.scaled", "yes"), ("workers.price.cpu", "1"), ("workers.price.cpu", 1),
     ("workers.price.memory", "1Gi"), ("workers.price.memory", None),
     ("workers.price.graceSeconds", 5), ("workers.price.graceSeconds", None),

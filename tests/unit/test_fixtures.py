@@ -12,8 +12,10 @@ from tests.plan_cases import ROOT
 
 from oddspipe.core.errors import UsageError
 from oddspipe.core.infra.dates import MOST, dated_windows
+from oddspipe.core.infra.helm import triggers_of
 from oddspipe.core.infra.load import fleets_of
 from oddspipe.core.parts import Schedule
+from oddspipe.core.plan.season import season_of
 from oddspipe.core.schedules.fixtures import (
     Fixtures,
     Kickoffs,
@@ -125,6 +127,20 @@ def test_a_window_has_the_workers_for_its_games_and_one_that_stands_by():
     many = [member.wanted(games) for games in range(1, 20)]
     assert many == sorted(many)
     assert many[-1] <= load.most
+
+
+def test_out_of_season_nobody_is_there_and_in_season_somebody_is():
+    (fleet,) = fleets_of(["prod"], platform=ROOT / "platform.yaml", environ={})
+    for member in fleet.members:
+        load, season = member.worker(), member.season_window()
+        assert (load.rest, load.idle) == (0, 1)
+        first, last = season_of(member.plan.schedule, 2026)
+        for day in (first, last):
+            assert is_open([season], datetime.combine(day, datetime.min.time(), ZONE))
+        for day in (first - timedelta(days=3), last + timedelta(days=3)):
+            assert not is_open([season], datetime.combine(day, datetime.min.time(), ZONE))
+        names = [one["name"] for one in triggers_of(member, load)]
+        assert names[0] == "season"
 
 
 def test_files_are_read_back_and_stand_in_order(tmp_path, monkeypatch):

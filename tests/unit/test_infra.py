@@ -168,7 +168,7 @@ def test_no_scaler_asks_for_more_workers_than_have_work(fleets):
                     for one in triggers_of(member, load) if one["type"] == "cron"
                 ]  # fmt: skip
                 assert wanted
-                assert load.idle <= min(wanted)
+                assert load.rest <= load.idle <= min(wanted)
                 assert max(wanted) <= load.most
             else:
                 assert not load.scaled

@@ -9,10 +9,13 @@ set -eu
 case ${1:?home or there} in
   home)
     kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe-mirror --operation Read --operation Describe --operation DescribeConfigs --topic mlb.odds.v1
+    kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe-mirror --operation Read --operation Describe --operation DescribeConfigs --topic mlb.odds.corrections.v1
     kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe-mirror --operation Read --operation Describe --operation DescribeConfigs --topic mlb.raw.v1
     kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe-mirror --operation Read --operation Describe --operation DescribeConfigs --topic nba.odds.v1
+    kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe-mirror --operation Read --operation Describe --operation DescribeConfigs --topic nba.odds.corrections.v1
     kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe-mirror --operation Read --operation Describe --operation DescribeConfigs --topic nba.raw.v1
     kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe-mirror --operation Read --operation Describe --operation DescribeConfigs --topic nfl.odds.v1
+    kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe-mirror --operation Read --operation Describe --operation DescribeConfigs --topic nfl.odds.corrections.v1
     kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe-mirror --operation Read --operation Describe --operation DescribeConfigs --topic nfl.feed.v1
     kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe-mirror --operation Describe --resource-pattern-type prefixed --group acme.
     kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe-mirror --operation Describe --resource-pattern-type prefixed --group bluebook.
@@ -20,10 +23,13 @@ case ${1:?home or there} in
     ;;
   there)
     kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe-mirror --operation Create --operation Write --operation Read --operation Describe --operation DescribeConfigs --operation AlterConfigs --topic mlb.odds.v1
+    kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe-mirror --operation Create --operation Write --operation Read --operation Describe --operation DescribeConfigs --operation AlterConfigs --topic mlb.odds.corrections.v1
     kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe-mirror --operation Create --operation Write --operation Read --operation Describe --operation DescribeConfigs --operation AlterConfigs --topic mlb.raw.v1
     kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe-mirror --operation Create --operation Write --operation Read --operation Describe --operation DescribeConfigs --operation AlterConfigs --topic nba.odds.v1
+    kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe-mirror --operation Create --operation Write --operation Read --operation Describe --operation DescribeConfigs --operation AlterConfigs --topic nba.odds.corrections.v1
     kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe-mirror --operation Create --operation Write --operation Read --operation Describe --operation DescribeConfigs --operation AlterConfigs --topic nba.raw.v1
     kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe-mirror --operation Create --operation Write --operation Read --operation Describe --operation DescribeConfigs --operation AlterConfigs --topic nfl.odds.v1
+    kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe-mirror --operation Create --operation Write --operation Read --operation Describe --operation DescribeConfigs --operation AlterConfigs --topic nfl.odds.corrections.v1
     kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe-mirror --operation Create --operation Write --operation Read --operation Describe --operation DescribeConfigs --operation AlterConfigs --topic nfl.feed.v1
     kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe-mirror --operation Create --operation Write --operation Read --operation Describe --operation DescribeConfigs --resource-pattern-type prefixed --topic mm2-
     kafka-acls.sh --bootstrap-server "$BROKERS" --command-config "$CLIENT" --add --allow-principal User:oddspipe-mirror --operation Create --operation Write --operation Read --operation Describe --operation DescribeConfigs --resource-pattern-type prefixed --topic home.checkpoints.
