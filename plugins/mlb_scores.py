@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from oddspipe.core.api import Pmf, chase
+from oddspipe.core.api import Doubt, Pmf, chase
+from oddspipe.plugins.mlb_halves import ENTRIES, NODES, Side
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -43,9 +44,15 @@ class BaseballScores:
         chances: Gives what may still happen. A scope that may end level, as the first five innings,
             has no bottom half that is not played: home's two distributions are the same, and what
             follows a tie is nothing.
+        doubts: Gives how much of that is doubt about the strengths; None: not known.
     """
 
     chances: Callable[[], Chances]
+    doubts: Callable[[], Doubt] | None = None
+
+    def doubt(self) -> Doubt | None:
+        """Return how much of the deviations is doubt about the strengths of both sides."""
+        return self.doubts() if self.doubts else None
 
     def margin(self) -> Pmf:
         """Return the distribution of home minus away."""
@@ -80,3 +87,34 @@ class BaseballScores:
         may = self._may
         lead = (may.home_score - may.away_score).clip(-_FURTHEST, _FURTHEST)
         return chase(may.sides, lead, may.extras, may.walk_off, apart)
+
+
+def doubt_of(away: FloatArray, home: FloatArray, known: FloatArray) -> Doubt:
+    """Return shares of doubt from what strengths tell of the further runs of each side.
+
+    Args:
+        away: Variance of the visitors' mean by their strength, and of their runs; shape (2, rows).
+        home: The same of home.
+        known: Share of a strength's deviation that could be known before the game.
+    """
+
+    def share(of: FloatArray) -> FloatArray:
+        return np.where(
+            of[1] > 0.0, known * np.sqrt(of[0] / np.where(of[1] > 0.0, of[1], 1.0)), 0.0
+        )
+
+    both = share(away + home)
+    return Doubt(both, both, share(home), share(away))
+
+
+def spread_by_strength(side: Side, entries: IntArray, weights: FloatArray) -> FloatArray:
+    """Return the variance of the mean of further runs by strength, and of the runs themselves."""
+    mean, square, spread = np.zeros((3, len(entries)))
+    # Node by node: a sum over an axis could differ in the last bits with the rows beside it.
+    for node in range(len(NODES)):
+        at = entries + node * ENTRIES
+        here, weight = side.moments[0, at], weights[:, node]
+        mean += weight * here
+        square += weight * side.moments[1, at]
+        spread += weight * here * here
+    return np.stack([(spread - mean * mean).clip(0.0), (square - mean * mean).clip(0.0)])

@@ -42,6 +42,7 @@ def statements(sport: str, layout: Layout, *, keep_days: int | None = None) -> l
             table(sport, "tracking_by_second"), _BY_SECOND, "(game_id, second)", "second", keep_days
         ),
         _history(sport, keep_days),
+        _added(sport),
         _latest(sport),
     ]
 
@@ -57,6 +58,12 @@ def _history(sport: str, keep_days: int | None) -> str:
     return _create(table(sport, "odds_history"), _HISTORY, order, "event_time", keep_days)
 
 
+def _added(sport: str) -> str:
+    """Give a history of an earlier version the columns that it lacks."""
+    columns = ", ".join(f"ADD COLUMN IF NOT EXISTS `{name}` {kind}" for name, kind in _ADDED)
+    return f"ALTER TABLE {table(sport, 'odds_history')} {columns}"
+
+
 def _create(
     name: str, columns: list[tuple[str, str]], order: str, time: str, keep_days: int | None
 ) -> str:
@@ -70,12 +77,15 @@ def _create(
 
 
 def _latest(sport: str) -> str:
-    """A market in a message replaces that market: the latest is that of its largest sequence."""
+    """A market in a message replaces that market: the latest is that of its largest sequence.
+
+    A view keeps the columns that its table had: it is made anew, for those that were added since.
+    """
     history = table(sport, "odds_history")
     key = "game_id, scope, market"
     newest = f"SELECT {key}, max(odds_sequence) FROM {history} GROUP BY {key}"  # noqa: S608  # our names
     return (
-        f"CREATE VIEW IF NOT EXISTS {table(sport, 'odds_latest')} AS\n"
+        f"CREATE OR REPLACE VIEW {table(sport, 'odds_latest')} AS\n"
         f"SELECT * FROM {history}\nWHERE ({key}, odds_sequence) IN ({newest})"
     )
 
@@ -107,6 +117,8 @@ _BY_SECOND: Final = [
     ("low", "Float64"),
     ("high", "Float64"),
 ]
+_ADDED: Final = [("p_low", "Nullable(Float64)"), ("p_high", "Nullable(Float64)")]
+"""Columns that tables of an earlier version do not have; they come last there, so here too."""
 _HISTORY: Final = [
     ("number", "UInt64"),
     ("game_id", WORD),
@@ -132,4 +144,5 @@ _HISTORY: Final = [
     ("p_booked", "Float64"),
     ("decimal", "Nullable(Float64)"),
     ("plan", WORD),
+    *_ADDED,
 ]
