@@ -36,7 +36,14 @@ from oddspipe.plugins.mlb_halves import (
     pair,
 )
 from oddspipe.plugins.mlb_prior import Opening, Solver, make_solver
-from oddspipe.plugins.mlb_scores import BaseballScores, Chances, doubt_of, spread_by_strength
+from oddspipe.plugins.mlb_scores import (
+    BaseballScores,
+    Chances,
+    Priors,
+    doubt_of,
+    knowable,
+    spread_by_strength,
+)
 from oddspipe.plugins.mlb_situation import (
     DONE,
     FIRST_FIVE,
@@ -160,12 +167,13 @@ class MlbModel:
         now = situation_of(states, extra_runner=self._extra_runner)
         away_mean, home_mean, spread = self._strengths(states, now.last)
         away, home = self._weights(now, away_mean, home_mean, self._spreads[spread])
-        # The rest of a strength's deviation is the form of the day, which nobody knows before.
-        known = np.minimum(np.array(KNOWABLE)[spread] / self._spreads[spread], 1.0)
+        variance = self._spreads**2
+        priors = Priors(variance[spread], variance[2], np.array(KNOWABLE)[spread])
+        known = np.stack([knowable(weights, priors) for weights in (away, home)])
         return {
             "game": BaseballScores(
                 lambda: self._game(now, away, home),
-                lambda: self._doubt(to_come(now), away, home, known),
+                lambda: self._doubt(to_come(now), away, home, known * _again(now)),
             ),
             "first_five": BaseballScores(
                 lambda: self._first_five(states, now, away, home),
@@ -300,6 +308,12 @@ class MlbModel:
         weights = self._weights(now, away, home, deviation)
         scores = BaseballScores(lambda: self._game(now, *weights))
         return mlb_prior.opening(scores.margin(), scores.total())
+
+
+def _again(now: Situation) -> FloatArray:
+    """Return by how much more strengths tell in a level last inning: about half go on after it."""
+    level = (now.home_score == now.away_score) & (now.inning == now.last)
+    return np.where(level, np.sqrt(2.0), 1.0)
 
 
 def _normalised(log: FloatArray) -> FloatArray:
