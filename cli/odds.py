@@ -123,7 +123,7 @@ def _price(decimal: float | None) -> str:
 def _interval(row: Mapping[str, Any]) -> str:
     """Return what the fair chance lies between, nothing where the model does not say."""
     low, high = row.get("low"), row.get("high")
-    return "" if low is None or high is None else f"{low:.1%} to {high:.1%}"
+    return "" if low is None or high is None else f"{100 * low:.0f}-{100 * high:.0f}"
 
 
 def _status(row: Mapping[str, Any]) -> str:
