@@ -46,6 +46,7 @@ backtest: .venv/dev ## Print what the models score on seasons they have not seen
 	@test -d "$(DATA)" || { echo "make backtest DATA=DIR: the folder of recorded games"; exit 2; }
 	@mkdir -p docs/backtest
 	PYTHONPATH=. $(BIN)/python benchmarks/backtest.py "$(DATA)" | tee docs/backtest/held-out.txt
+	PYTHONPATH=. $(BIN)/python benchmarks/score_intervals.py "$(DATA)" | tee docs/backtest/intervals.txt
 	$(BIN)/oddspipe backtest --sport nfl --data "$(DATA)" --seasons 2019-2022 --against nfl_stern --html docs/backtest/nfl.html
 	$(BIN)/oddspipe backtest --sport nba --data "$(DATA)" --seasons 2023 --html docs/backtest/nba.html
 	$(BIN)/oddspipe backtest --sport mlb --data "$(DATA)" --seasons 2016 --prior rating --html docs/backtest/mlb.html

@@ -190,6 +190,11 @@ def _show(made: Mapping[str, Any], seconds: float) -> None:
              ("CRPS", "r")], numbers,
         )
     )  # fmt: skip
+    if (width := made["interval"]) is not None:
+        console.show(
+            f"interval       5-95 % of the chance of home is {width['value']:.4f} wide "
+            f"({_range(width, 4)}) on the average over rows"
+        )
     _show_path(console, found["path"])
     holds = [
         (name, f"{one['bets']:,}", f"{one['booked']:.4f}", f"{one['hold']['value']:.2%}",
@@ -224,6 +229,10 @@ def _show_other(console: Any, other: Mapping[str, Any]) -> None:  # noqa: ANN401
     console.show(
         f"against        {other['name']}: {other['rows']:,} rows of {other['games']:,} games"
     )
+    if (inside := other["covered"]) is not None:
+        from oddspipe.core.backtest.intervals import told  # noqa: PLC0415 - as above
+
+        console.show(f"  within 5-95 % of this model's chance of home: {told(inside)}")
     for name in ("brier", "log_loss"):
         one = other[name]
         far = one["difference"]

@@ -33,8 +33,9 @@ def show(
     ] = False,
     form: RowForm = Form.TEXT,
 ) -> None:
-    """Show the current odds of each game: both sides' decimal prices, fair chance of the first.
+    """Show the current odds of each game: prices of both sides, fair chance of the first side.
 
+    5-95 % is what that chance lies between by the model's own doubt, empty if it does not say.
     While a run is on they are read from its Redis, after it from its ClickHouse store. Exit codes:
     0 shown; 2 no such run; 4 the store cannot be read.
     """
@@ -130,17 +131,27 @@ def _print_board(rows: Sequence[Mapping[str, Any]]) -> None:
                 _price(first.get("decimal")),
                 _price(second.get("decimal")),
                 f"{first['fair']:.1%}",
+                _interval(first),
                 _status(first),
             ]
         )
         last = game
-    right = {"score", "line", "home/over", "away/under", "fair"}
-    titles = ("game", "score", "market", "line", "home/over", "away/under", "fair", "status")
+    right = {"score", "line", "home/over", "away/under", "fair", "5-95 %"}
+    titles = (
+        *("game", "score", "market", "line", "home/over", "away/under", "fair", "5-95 %"),
+        "status",
+    )
     console.show(console.table([(t, "r" if t in right else "l") for t in titles], shown))
 
 
 def _price(decimal: float | None) -> str:
     return f"{decimal:.2f}" if decimal else "-"
+
+
+def _interval(row: Mapping[str, Any]) -> str:
+    """Return what the fair chance lies between, nothing where the model does not say."""
+    low, high = row.get("low"), row.get("high")
+    return "" if low is None or high is None else f"{100 * low:.0f}-{100 * high:.0f}"
 
 
 def _status(row: Mapping[str, Any]) -> str:

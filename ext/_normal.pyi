@@ -10,3 +10,6 @@ def lattice(
     floor: NDArray[np.int64],
     out: NDArray[np.float64],
 ) -> None: ...
+def between(
+    chance: NDArray[np.float64], doubt: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...

@@ -3,8 +3,8 @@
 import os
 
 if os.environ.get("ODDSPIPE_PURE") == "1":
-    from oddspipe.ext._normal_py import cdf, lattice, sf
+    from oddspipe.ext._normal_py import between, cdf, lattice, sf
 else:
-    from oddspipe.ext._normal import cdf, lattice, sf
+    from oddspipe.ext._normal import between, cdf, lattice, sf
 
-__all__ = ["cdf", "lattice", "sf"]
+__all__ = ["between", "cdf", "lattice", "sf"]

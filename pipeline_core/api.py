@@ -6,7 +6,7 @@ from oddspipe.core.errors import OddsError, PluginError, RetryableError, RunErro
 from oddspipe.core.joint import JointGrid, KeyNumbers, NormalScores, Overtime
 from oddspipe.core.names import Guarantee, Kind, Market, Side, Status
 from oddspipe.core.ports.fitting import Ends, Fitting, Rater
-from oddspipe.core.ports.model import GameStates, OddsModel, Pmf, ScoreDistribution
+from oddspipe.core.ports.model import Doubt, GameStates, OddsModel, Pmf, ScoreDistribution
 from oddspipe.core.ports.output import Odds, Output, Rollups
 from oddspipe.core.ports.sink import Sink, SinkPlace
 from oddspipe.core.ports.source import Source
@@ -16,6 +16,7 @@ from oddspipe.ext.normal import sf as normal_sf
 
 __all__ = [
     "Batch",
+    "Doubt",
     "Ends",
     "Fitting",
     "GameStates",

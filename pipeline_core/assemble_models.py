@@ -10,7 +10,7 @@ from oddspipe.core.plan.model import Plan
 from oddspipe.core.ports.model import GameStates, ScoreDistribution
 from oddspipe.core.ports.registry import load_model
 from oddspipe.core.runtime.model_process import ModelProcess
-from oddspipe.core.runtime.model_wire import Need, by_scope, taken
+from oddspipe.core.runtime.model_wire import Need, taken
 from oddspipe.core.runtime.watchdog import WatchedModel
 from oddspipe.core.stages.accuracy import Accuracy, all_of
 from oddspipe.core.stages.isolate import Prices
@@ -116,7 +116,7 @@ class _WorkedOut:
 
     def price(self, states: GameStates) -> Mapping[str, ScoreDistribution]:
         """Return the marginals that the markets need."""
-        return by_scope(taken(self._model.price(states), self._needs))
+        return taken(self._model.price(states), self._needs).by_scope()
 
 
 def ratings_of(plan: Plan) -> "Callable[[pl.DataFrame], pl.DataFrame] | None":

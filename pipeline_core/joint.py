@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oddspipe.core.errors import OddsError
-from oddspipe.core.ports.model import Pmf
+from oddspipe.core.ports.model import Doubt, Pmf
 from oddspipe.ext.normal import lattice
 
 FloatArray = NDArray[np.float64]
@@ -124,6 +124,8 @@ class NormalScores:
         total_mean, total_sd: Final total expected now, and its deviation.
         overtime: How a tie is resolved; None: it stands.
         keys: What margins of regulation are likelier than normal; None: none.
+        margin_doubt, total_doubt: Share of each deviation that is doubt about the mean, in [0, 1);
+            None: not known. See `Doubt`.
     """
 
     home_score: FloatArray
@@ -134,6 +136,18 @@ class NormalScores:
     total_sd: FloatArray
     overtime: Overtime | None = None
     keys: KeyNumbers | None = None
+    margin_doubt: FloatArray | None = None
+    total_doubt: FloatArray | None = None
+
+    def doubt(self) -> Doubt | None:
+        """Return how much of the deviations is doubt about the means."""
+        margin, total = self.margin_doubt, self.total_doubt
+        if margin is None or total is None:
+            return None
+        whole = np.hypot(self.margin_sd, self.total_sd)
+        off = np.hypot(margin * self.margin_sd, total * self.total_sd)
+        side = np.where(whole > 0.0, off / np.where(whole > 0.0, whole, 1.0), 0.0)
+        return Doubt(margin, total, side, side)
 
     def margin(self) -> Pmf:
         """Return the distribution of home minus away."""

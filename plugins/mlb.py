@@ -10,7 +10,6 @@ baseball, Operations Research 45:14; Woolner (2005-06) for win expectancy by run
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,18 +17,17 @@ import polars as pl
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from oddspipe.core.api import Fitting, GameStates, ScoreDistribution, blend
+from oddspipe.core.api import Doubt, Fitting, GameStates, ScoreDistribution, blend
 from oddspipe.plugins import mlb_prior, mlb_rating
 from oddspipe.plugins.curves import fitted
+from oddspipe.plugins.doubt import MOST as MOST_DOUBT
 from oddspipe.plugins.mlb_halves import (
     ENTRIES,
-    INNINGS,
     MOST,
     NODES,
     NOTHING,
     PART,
     SPACING,
-    STARTS,
     STATES,
     Side,
     entry,
@@ -38,18 +36,35 @@ from oddspipe.plugins.mlb_halves import (
     pair,
 )
 from oddspipe.plugins.mlb_prior import Opening, Solver, make_solver
-from oddspipe.plugins.mlb_scores import BaseballScores, Chances
+from oddspipe.plugins.mlb_scores import (
+    BaseballScores,
+    Chances,
+    Priors,
+    doubt_of,
+    knowable,
+    spread_by_strength,
+)
+from oddspipe.plugins.mlb_situation import (
+    DONE,
+    FIRST_FIVE,
+    Situation,
+    first_five_to_come,
+    situation_of,
+    to_come,
+    whole,
+)
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-FIRST_FIVE = 5
-_DONE = int(entry(np.array([INNINGS]), np.array([NOTHING]), FIRST_FIVE)[0])
-"""Entry of nothing that is still to come."""
 _NODE_ENTRIES = np.arange(len(NODES)) * ENTRIES
 _NOTHING_MORE = np.zeros((4, PART))
 _NOTHING_MORE[0, PART // 2] = 1.0
 _NOTHING_MORE[1:, 0] = 1.0
+KNOWABLE = (0.087, 0.0735, 0.013)
+"""Deviation of a side's strength, as closing prices tell it, round that of a game of which nothing
+is known, round ratings, and between two closing prices of one market (moneyline and run line; the
+total and the prices of over and under): 4,843 games of 2015 and 2016."""
 _NO_WEIGHT = 1e-9
 """Weights of strengths below this share count as 0."""
 
@@ -81,29 +96,10 @@ class MlbParameters(BaseModel):
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Situation:
-    """Where a game stands; every array has one entry a row.
-
-    With three outs the next half is about to start. `inning` is at most the last scheduled one,
-    `extra` says how many more are begun.
-    """
-
-    last: IntArray
-    inning: IntArray
-    extra: IntArray
-    top: NDArray[np.bool_]
-    state: IntArray
-    start: IntArray
-    finished: NDArray[np.bool_]
-    away_score: IntArray
-    home_score: IntArray
-
-
 class MlbModel:
     """Price MLB games from inning, outs, bases, score and what was known before."""
 
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
     rate_version: ClassVar[str] = mlb_rating.VERSION
     scopes: ClassVar[tuple[str, ...]] = ("game", "first_five")
     inputs: ClassVar[tuple[str, ...]] = (
@@ -168,17 +164,54 @@ class MlbModel:
 
     def price(self, states: GameStates) -> Mapping[str, ScoreDistribution]:
         """Return the distribution of final scores, a row a state."""
-        now = _situation(states, extra_runner=self._extra_runner)
-        away, home = self._weights(now, *self._strengths(states, now.last))
+        now = situation_of(states, extra_runner=self._extra_runner)
+        away_mean, home_mean, spread = self._strengths(states, now.last)
+        away, home = self._weights(now, away_mean, home_mean, self._spreads[spread])
+        variance = self._spreads**2
+        priors = Priors(variance[spread], variance[2], np.array(KNOWABLE)[spread])
+        known = np.stack([knowable(weights, priors) for weights in (away, home)])
         return {
-            "game": BaseballScores(lambda: self._game(now, away, home)),
-            "first_five": BaseballScores(lambda: self._first_five(states, now, away, home)),
+            "game": BaseballScores(
+                lambda: self._game(now, away, home),
+                lambda: self._doubt(to_come(now), away, home, known * _again(now)),
+            ),
+            "first_five": BaseballScores(
+                lambda: self._first_five(states, now, away, home),
+                lambda: self._first_five_doubt(states, now, away, home, known),
+            ),
         }
+
+    def _doubt(
+        self, entries: tuple[IntArray, IntArray], away: FloatArray, home: FloatArray,
+        known: FloatArray,
+    ) -> Doubt:  # fmt: skip
+        """Return how much of what is to come is doubt about the strengths."""
+        visitors, hosts = entries
+        return doubt_of(
+            spread_by_strength(self._away, visitors, away),
+            spread_by_strength(self._home, hosts, home),
+            known,
+        )
+
+    def _first_five_doubt(
+        self, states: GameStates, now: Situation, away: FloatArray, home: FloatArray,
+        known: FloatArray,
+    ) -> Doubt:  # fmt: skip
+        """Return the same of five innings; whoever saw them knows how they ended."""
+        entries, over = first_five_to_come(now)
+        unseen = over & (np.isnan(states["away_first_five"]) | np.isnan(states["home_first_five"]))
+        made = self._doubt(entries, away, home, known)
+        return Doubt(
+            *(
+                np.where(unseen, MOST_DOUBT, np.where(over, 0.0, one))
+                for one in (made.margin, made.total, made.home, made.away)
+            )
+        )
 
     def _strengths(
         self, states: GameStates, last: IntArray
-    ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Return the mean strength of each side before the game, and the deviation round it."""
+    ) -> tuple[FloatArray, FloatArray, IntArray]:
+        """Return the mean strength of each side before the game, and which spread is round it."""
         chance, margin, line, total = (
             states[name] for name in ("home_chance", "run_line", "total_line", "rated_total")
         )
@@ -189,10 +222,10 @@ class MlbModel:
         known = Opening(
             np.where(np.isnan(chance) & np.isnan(margin), rated, chance), margin, line, total
         )
-        return *self._solver.strengths(known, spread, last), self._spreads[spread]
+        return *self._solver.strengths(known, spread, last), spread
 
     def _weights(
-        self, now: _Situation, away_mean: FloatArray, home_mean: FloatArray, deviation: FloatArray
+        self, now: Situation, away_mean: FloatArray, home_mean: FloatArray, deviation: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
         """Return what each strength of either side weighs by now, shape (rows, nodes)."""
         batting = now.state, np.full_like(now.state, NOTHING)
@@ -213,30 +246,24 @@ class MlbModel:
             out.append(_normalised(log))
         return out[0], out[1]
 
-    def _game(self, now: _Situation, away: FloatArray, home: FloatArray) -> Chances:
+    def _game(self, now: Situation, away: FloatArray, home: FloatArray) -> Chances:
         """Return what may happen up to the end of the game, by weights of the strengths."""
         last, top = now.last, now.top
-        done = np.full_like(last, _DONE)
-        begun = now.inning - top
+        visitors, hosts = to_come(now)
         batting = np.where(top, NOTHING, now.state)
-        whole = np.where(
-            (now.extra > 0) & top,
-            entry(last, np.take(STARTS, now.start), last),
-            entry(begun, batting, last),
-        )
-        before = np.where(now.extra > 0, done, entry(begun, batting, last - 1))
-        visitors = entry(now.inning, np.where(top, now.state, NOTHING), last)
+        done = (now.extra > 0) | now.finished
+        before = np.where(done, DONE, entry(now.inning - top, batting, last - 1))
         sides = np.stack(
             [
-                _mixed(self._away, np.where(now.finished, done, visitors), away),
-                _mixed(self._home, np.where(now.finished, done, before), home),
-                _mixed(self._home, np.where(now.finished, done, whole), home),
+                _mixed(self._away, visitors, away),
+                _mixed(self._home, before, home),
+                _mixed(self._home, hosts, home),
             ]
         )
         extras = self._after_a_tie(now, away, home)
         return Chances(sides, extras, self._walk_off, now.home_score, now.away_score)
 
-    def _after_a_tie(self, now: _Situation, away: FloatArray, home: FloatArray) -> FloatArray:
+    def _after_a_tie(self, now: Situation, away: FloatArray, home: FloatArray) -> FloatArray:
         """Return what extra innings bring, between the strengths next to the mean ones."""
         (low_away, up_away), (low_home, up_home) = _between(away), _between(home)
         corners = [(one, other) for one in (0, 1) for other in (0, 1)]
@@ -248,20 +275,17 @@ class MlbModel:
         return blend(self._extras, np.stack(at, axis=1), np.stack(share, axis=1))
 
     def _first_five(
-        self, states: GameStates, now: _Situation, away: FloatArray, home: FloatArray
+        self, states: GameStates, now: Situation, away: FloatArray, home: FloatArray
     ) -> Chances:
         """Return what may happen up to the end of five innings."""
         begun = now.inning + now.extra
-        over = begun > FIRST_FIVE
-        inning = np.minimum(begun, FIRST_FIVE + 1)
-        visitors = entry(inning, np.where(now.top, now.state, NOTHING), FIRST_FIVE)
-        hosts = entry(inning - now.top, np.where(now.top, NOTHING, now.state), FIRST_FIVE)
+        (visitors, hosts), over = first_five_to_come(now)
         away_more, home_more = _mixed(self._away, visitors, away), _mixed(self._home, hosts, home)
         away_then, home_then = states["away_first_five"], states["home_first_five"]
         unknown = over & (np.isnan(away_then) | np.isnan(home_then))
         known = over & ~unknown
-        away_score = np.where(known, _whole(away_then, 0), now.away_score)
-        home_score = np.where(known, _whole(home_then, 0), now.home_score)
+        away_score = np.where(known, whole(away_then, 0), now.away_score)
+        home_score = np.where(known, whole(home_then, 0), now.home_score)
         if unknown.any():
             # Who joins later does not know when the runs came: each is as likely in any inning.
             played = np.maximum(begun - now.top, FIRST_FIVE)
@@ -277,7 +301,7 @@ class MlbModel:
     ) -> Opening:
         """Price the start of games for the solver."""
         none = np.zeros_like(innings)
-        now = _Situation(
+        now = Situation(
             innings, none + 1, none, none == 0, none, none + int(self._extra_runner),
             none > 0, none, none,
         )  # fmt: skip
@@ -286,36 +310,10 @@ class MlbModel:
         return mlb_prior.opening(scores.margin(), scores.total())
 
 
-def _situation(states: GameStates, *, extra_runner: bool) -> _Situation:
-    """Read where each game stands."""
-    home, away = _whole(states["home_score"], 0), _whole(states["away_score"], 0)
-    lead = home - away
-    last = _whole(states["sched_innings"], INNINGS).clip(7, INNINGS)
-    outs, bases = _whole(states["outs"], 0).clip(0, 3), _whole(states["bases"], 0).clip(0, 7)
-    start = _whole(states["extra_runner"], int(extra_runner)).clip(0, 1)
-    ended = outs == 3
-    half = 2 * (_whole(states["period"], 1).clip(1, 1000) - 1) + (_whole(states["half"], 0) == 1)
-    half += ended
-    inning, top = half // 2 + 1, half % 2 == 0
-    # Nothing follows when home leads in a last bottom half, or a full last inning is not level.
-    won = ~top & (inning >= last) & (lead > 0)
-    decided = ended & top & (inning > last) & (lead != 0)
-    fresh = np.where(inning > last, np.take(STARTS, start), 0)
-    return _Situation(
-        last,
-        np.minimum(inning, last),
-        (inning - last).clip(0),
-        top,
-        np.where(ended, fresh, 8 * outs.clip(0, 2) + bases),
-        start,
-        won | decided,
-        away,
-        home,
-    )
-
-
-def _whole(values: FloatArray, default: int) -> IntArray:
-    return np.where(np.isnan(values), default, values).astype(np.int64)
+def _again(now: Situation) -> FloatArray:
+    """Return by how much more strengths tell in a level last inning: about half go on after it."""
+    level = (now.home_score == now.away_score) & (now.inning == now.last)
+    return np.where(level, np.sqrt(2.0), 1.0)
 
 
 def _normalised(log: FloatArray) -> FloatArray:

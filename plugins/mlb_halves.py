@@ -45,6 +45,7 @@ class Side:
     Attributes:
         further: Chance of 0 to `MOST` further runs up to the end of an inning, shape
             (nodes * ENTRIES, runs); `entry` says where among a node's.
+        moments: Mean of those runs and of their squares, shape (2, nodes * ENTRIES).
         state_weight: Log of how much a state speaks for each strength, by inning and state, shape
             (10 * 25, nodes).
         begun_weight: The same of halves begun up to an inning, shape (10, nodes).
@@ -53,6 +54,7 @@ class Side:
     """
 
     further: FloatArray
+    moments: FloatArray
     state_weight: FloatArray
     begun_weight: FloatArray
     extra_weight: FloatArray
@@ -87,8 +89,11 @@ def make_side(counts: Sequence[Sequence[int]], tilts: Sequence[float]) -> Side:
             weight[inning, :STATES, node] = np.log(total[:, 0])
     begun = np.zeros((INNINGS + 1, len(NODES)))
     begun[1:] = -np.cumsum(weight[1:, 0], axis=0)
+    further = _sums(halves)
+    runs = np.arange(MOST + 1)
     return Side(
-        _sums(halves),
+        further,
+        np.stack([further @ runs, further @ (runs * runs)]),
         weight.reshape(-1, len(NODES)),
         begun,
         np.stack([-weight[:, start] for start in STARTS]),

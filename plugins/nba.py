@@ -25,6 +25,7 @@ from oddspipe.core.api import (
     normal_cdf,
 )
 from oddspipe.plugins.curves import NEVER, Curve, KeyTables, Reals, Spread, Sum, fitted, known
+from oddspipe.plugins.doubt import MOST, Doubts
 from oddspipe.plugins.nba_situation import (
     HALF_PERIODS,
     HALF_S,
@@ -33,6 +34,7 @@ from oddspipe.plugins.nba_situation import (
     Situation,
     margin_features,
     total_features,
+    usual_deviation,
     win_features,
 )
 
@@ -87,6 +89,8 @@ class Prior:
     total: Reals
     margin_blind: Reals
     total_blind: Reals
+    margin_known: np.ndarray
+    total_known: np.ndarray
 
     @staticmethod
     def of(states: GameStates, usual: NbaParameters) -> "Prior":
@@ -97,7 +101,7 @@ class Prior:
             for line, stand_in in zip(lines, (usual.home_edge, usual.total_mean), strict=True)
         )
         blind = (np.where(np.isnan(line), usual.unknown_sd, 0.0) for line in lines)
-        return Prior(margin, total, *blind)
+        return Prior(margin, total, *blind, *(~np.isnan(line) for line in lines))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,8 @@ class Scope:
     total: Sum
     margin_sd: Curve
     total_sd: Curve
+    win_doubt: Doubts
+    total_doubt: Doubts
 
     @staticmethod
     def of(seconds: float, made: Mapping[str, Any]) -> "Scope":
@@ -119,7 +125,8 @@ class Scope:
         margin_sd, total_sd = (
             Curve(knots, np.array(made[name])) for name in ("margin_sd", "total_sd")
         )
-        return Scope(seconds, win, margin, total, margin_sd, total_sd)
+        doubts = (Doubts.of(made["doubt"][name]) for name in ("win", "total"))
+        return Scope(seconds, win, margin, total, margin_sd, total_sd, *doubts)
 
     def margin_of(self, at: Situation, prior: Prior) -> Spread:
         """Return the margin at the end; what is not known of the sides widens it."""
@@ -135,11 +142,25 @@ class Scope:
         blind = prior.total_blind * at.left / self.seconds
         return Spread(at.points + further, np.sqrt(self.total_sd(at.left) ** 2 + blind**2))
 
+    def doubt_of(self, at: Situation, prior: Prior) -> tuple[Reals, Reals]:
+        """Return the shares of the deviations of margin and total that are doubt of their means."""
+        left, usual, over = at.left, self.margin_sd(at.left), _over(at)
+        part = left / self.seconds
+        slope = np.abs(self.win.terms["prior"](left)) / usual_deviation(left)
+        # Who wins is counted in usual deviations.
+        wider = np.hypot(usual, prior.margin_blind * part) / usual
+        margin = self.win_doubt.share(left, slope, prior.margin_known, wider)
+        terms = self.total.terms
+        slope = np.abs(terms["line"](left) - at.gone * terms["pace"](left))
+        wider = np.hypot(self.total_sd(left), prior.total_blind * part)
+        total = self.total_doubt.share(left, slope, prior.total_known, wider)
+        return np.where(over, 0.0, margin), np.where(over, 0.0, total)
+
 
 class NbaModel:
     """Price NBA games from score, clock, possession, free throws and what was known before."""
 
-    version: ClassVar[str] = "3"
+    version: ClassVar[str] = "4"
     scopes: ClassVar[tuple[str, ...]] = ("game", "first_half")
     inputs: ClassVar[tuple[str, ...]] = (
         "home_score",
@@ -203,6 +224,8 @@ class NbaModel:
             points_sd=OVERTIME_POINTS[1],
         )
         game = _scores(states, _until(at, margin, total), overtime)
+        doubt, total_doubt = self._game.doubt_of(at, prior)
+        game = replace(game, margin_doubt=doubt, total_doubt=np.where(extra, 0.0, total_doubt))
         if self._keys is not None:
             left = np.where(extra, NEVER, at.left)
             game = replace(game, keys=self._keys.at(left, at.lead, overtime.home_share))
@@ -221,20 +244,32 @@ class NbaModel:
         """Return the scores at half-time, of which nothing is left once it is over."""
         now = at.until_half()
         ends = _until(now, self._half.margin_of(now, prior), self._half.total_of(now, prior))
-        scores = _scores(states, ends)
         gone = period > HALF_PERIODS
-        return _half_score(states, at, scores, gone) if gone.any() else scores
+        scores = _scores(states, ends)
+        if gone.any():
+            scores = _half_score(states, at, scores, gone)
+        # Whoever was there knows how a half ended that is over.
+        seen = ~np.isnan(states["home_half"]) & ~np.isnan(states["away_half"])
+        doubt, total_doubt = (
+            np.where(gone, np.where(seen, 0.0, MOST), one)
+            for one in self._half.doubt_of(now, prior)
+        )
+        return replace(scores, margin_doubt=doubt, total_doubt=total_doubt)
 
 
 def _until(at: Situation, margin: Spread, total: Spread) -> tuple[Spread, Spread]:
     """Return the forecasts, certain where nothing is left; at 0:00 free throws may be to come."""
-    over = (at.left <= 0.0) & (at.throws == 0.0)
+    over = _over(at)
     sure = (
         Spread(np.where(over, now, to_come.mean), np.where(over, 0.0, to_come.deviation))
         for now, to_come in ((at.lead, margin), (at.points, total))
     )
     margin, total = sure
     return margin, total
+
+
+def _over(at: Situation) -> np.ndarray:
+    return np.asarray((at.left <= 0.0) & (at.throws == 0.0))
 
 
 def _scores(

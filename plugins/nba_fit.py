@@ -12,6 +12,7 @@ import polars as pl
 
 from oddspipe.core.api import Ends, GameStates
 from oddspipe.plugins.curves import document
+from oddspipe.plugins.doubt import doubts, weight_error
 from oddspipe.plugins.key_fit import Sample, key_tables
 from oddspipe.plugins.nba import NbaModel, NbaParameters
 from oddspipe.plugins.nba_situation import (
@@ -22,7 +23,16 @@ from oddspipe.plugins.nba_situation import (
     total_features,
     win_features,
 )
-from oddspipe.plugins.weights import Design, least_absolute, probit, spread_of
+from oddspipe.plugins.weights import (
+    Design,
+    Parts,
+    by_time,
+    least_absolute,
+    median_pull,
+    probit,
+    probit_pull,
+    spread_of,
+)
 
 KNOTS = {
     "game": (0.0, 10.0, 30.0, 60.0, 120.0, 300.0, 720.0, 1440.0, 2880.0),
@@ -35,6 +45,10 @@ EVERY = 3
 KEY_KNOTS = (0.0, 12.0, 45.0, 150.0, 480.0, 1440.0, 2880.0)
 KEY_MOST = 12
 KEY_EVERY = 97
+RATING_GAIN = 0.04
+"""How far a result moves each side's rating, as a share of what it was off. A rating that moves so
+doubts its own number by the root of twice that share of the deviation of results: what a Kalman
+filter with this steady gain has left."""
 QUIET = ("substitution", "timeout", "replay_review")
 """Events that leave free throws to come as they were."""
 THROWS_LEFT = {11: 1, 13: 2, 14: 1, 18: 1, 20: 1, 21: 2, 22: 1, 25: 1, 27: 2, 28: 1}
@@ -120,6 +134,7 @@ class NbaFitting:
         """Fit the three forecasts of one scope."""
         last, knots = LAST_PERIODS[scope], KNOTS[scope]
         rows = rows.filter(pl.col("period") <= last).gather_every(EVERY)
+        game, rows = by_time(rows, "game_seconds_remaining")
         states = self.states(rows)
         at = Situation.of(states)
         # The model adds overtimes to the points itself; who wins, and by how much, is theirs too.
@@ -137,18 +152,48 @@ class NbaFitting:
             )
         )  # fmt: skip
         decided = home != away
-        margins = least_absolute(margin.matrix, home - away - at.lead, 5.0)
-        totals = least_absolute(total.matrix, scored - at.points, 5.0)
-        wins = probit(win.matrix[:, decided], (home > away)[decided].astype(np.float64), 3.0)
-        off = home - away - at.lead - margins @ margin.matrix
-        over = scored - at.points - totals @ total.matrix
+        margin_parts, total_parts = Parts.of(margin.matrix), Parts.of(total.matrix)
+        win_parts = Parts.of(win.matrix[:, decided])
+        further, scored = home - away - at.lead, scored - at.points
+        won, left = (home > away)[decided].astype(np.float64), at.left[decided]
+        margins = least_absolute(margin_parts, further, 5.0)
+        totals = least_absolute(total_parts, scored, 5.0)
+        wins = probit(win_parts, won, 3.0)
+        off = further - margin_parts.sums(margins, rows.height)
+        over = scored - total_parts.sums(totals, rows.height)
+        total_sd = spread_of(at.left, over, knots)
+        pull = probit_pull(win_parts.sums(wins, len(won)), won)
+        win_error = weight_error(win_parts, *pull, 3.0, game[decided], left, knots)
+        pull = median_pull(over, np.interp(at.left, knots, total_sd))
+        total_error = weight_error(total_parts, *pull, 5.0, game, at.left, knots)
         return {
             "win": {"knots": list(knots), "terms": win.weights(wins)},
             "margin": {"knots": list(knots), "terms": margin.weights(margins)},
             "total": {"knots": list(knots), "terms": total.weights(totals)},
             "margin_sd": spread_of(at.left, off, knots),
-            "total_sd": spread_of(at.left, over, knots),
+            "total_sd": total_sd,
+            "doubt": {
+                name: doubts(*known, knots, error)
+                for name, known, error in zip(
+                    ("win", "total"), _line_doubts(rows), (win_error, total_error), strict=True
+                )
+            },
         }
+
+
+def _line_doubts(rows: pl.DataFrame) -> list[tuple[float, float]]:
+    """Return what ratings of margin and total doubt of themselves, and how far they differ."""
+    games = rows.unique("game_id").select(
+        "pre_margin", "pre_total",
+        margin=pl.col("final_home").cast(pl.Float64) - pl.col("final_away"),
+        total=pl.col("final_home").cast(pl.Float64) + pl.col("final_away"),
+    ).drop_nulls()  # fmt: skip
+    found = []
+    for line, came in (("pre_margin", "margin"), ("pre_total", "total")):
+        said, ended = (games[name].cast(pl.Float64).to_numpy() for name in (line, came))
+        doubt = float(np.sqrt(2.0 * RATING_GAIN) * np.std(ended - said))
+        found.append((doubt, float(np.std(said))))
+    return found
 
 
 def throws_to_come() -> pl.Expr:

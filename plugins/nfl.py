@@ -17,12 +17,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from oddspipe.core.api import Fitting, GameStates, NormalScores, Overtime, ScoreDistribution
 from oddspipe.plugins.curves import NEVER, Curve, KeyTables, Reals, Spread, Sum, fitted, known
+from oddspipe.plugins.doubt import MOST, Doubts
 from oddspipe.plugins.nfl_situation import (
     REGULATION_S,
     DriveWorth,
     Situation,
     margin_features,
     total_features,
+    usual_deviation,
     win_features,
 )
 
@@ -70,7 +72,7 @@ class NflParameters(BaseModel):
 class NflModel:
     """Price NFL games from score, clock, possession, field position and the pregame line."""
 
-    version: ClassVar[str] = "3"
+    version: ClassVar[str] = "4"
     scopes: ClassVar[tuple[str, ...]] = ("game",)
     inputs: ClassVar[tuple[str, ...]] = (
         "home_score",
@@ -109,6 +111,7 @@ class NflModel:
             Curve(np.array(made[of]["knots"]), np.array(made[name]))
             for of, name in (("margin", "margin_sd"), ("total", "total_sd"))
         )
+        self._win_doubt, self._total_doubt = (Doubts.of(made["doubt"][n]) for n in ("win", "total"))
 
     @staticmethod
     def fitting() -> Fitting:
@@ -155,8 +158,34 @@ class NflModel:
         if self._keys is not None:
             left = np.where(extra, NEVER, situation.left)
             keys = self._keys.at(left, situation.lead, overtime.home_share)
-        scores = NormalScores(home, away, margin_mean, margin_sd, whole, whole_sd, overtime, keys)
+        doubt = self._doubt_of(situation, states, blind_margin, total_sd)
+        scores = NormalScores(
+            home, away, margin_mean, margin_sd, whole, whole_sd, overtime, keys, *doubt
+        )
         return {"game": scores}
+
+    def _doubt_of(
+        self, at: Situation, states: GameStates, blind: Reals, total_sd: Reals
+    ) -> tuple[Reals, Reals]:
+        """Return the shares of the deviations of margin and total that are doubt of their means."""
+        left, usual = at.left, self._margin_sd(at.left)
+        spread, line = (~np.isnan(states[name]) for name in ("spread_line", "total_line"))
+        slope = np.abs(self._win.terms["prior"](left)) / usual_deviation(left)
+        # Who wins is counted in usual deviations.
+        wider = np.hypot(usual, blind * left / REGULATION_S) / usual
+        margin = self._win_doubt.share(left, slope, spread, wider)
+        terms = self._total.terms
+        slope = np.abs(terms["line"](left) - (1.0 - left / REGULATION_S) * terms["pace"](left))
+        total = self._total_doubt.share(left, slope, line, total_sd)
+        extra = known(states["period"], 1.0) > 4
+        if extra.any():
+            before = np.where(spread, self._win_doubt.line, self._win_doubt.blind)
+            share = np.sqrt(left.clip(0.0, OVERTIME_S) / OVERTIME_S)
+            late = before * share * OVERTIME_S / REGULATION_S / OVERTIME_SD
+            margin = np.where(extra, np.minimum(late, MOST), margin)
+            total = np.where(extra, 0.0, total)
+        over = left <= 0.0
+        return np.where(over, 0.0, margin), np.where(over, 0.0, total)
 
     def _margin_of(self, situation: Situation, prior: Reals, blind: Reals) -> Spread:
         """Return the final margin of regulation; what is not known of the sides widens it."""

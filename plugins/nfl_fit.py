@@ -11,6 +11,7 @@ import polars as pl
 
 from oddspipe.core.api import Ends, GameStates
 from oddspipe.plugins.curves import Reals, document
+from oddspipe.plugins.doubt import doubts, weight_error
 from oddspipe.plugins.key_fit import Sample, key_tables
 from oddspipe.plugins.nfl import NflModel, NflParameters
 from oddspipe.plugins.nfl_situation import (
@@ -20,7 +21,17 @@ from oddspipe.plugins.nfl_situation import (
     total_features,
     win_features,
 )
-from oddspipe.plugins.weights import Design, least_absolute, least_squares, probit, spread_of
+from oddspipe.plugins.weights import (
+    Design,
+    Parts,
+    by_time,
+    least_absolute,
+    least_squares,
+    median_pull,
+    probit,
+    probit_pull,
+    spread_of,
+)
 
 MARGIN_KNOTS = (0.0, 20.0, 60.0, 120.0, 240.0, 420.0, 660.0, 900.0, 1350.0, 1800.0, 2700.0, 3600.0)
 WIN_KNOTS = (0.0, 30.0, 120.0, 300.0, 900.0, 1800.0, 3600.0)
@@ -30,6 +41,10 @@ KEY_KNOTS = (0.0, 45.0, 150.0, 420.0, 900.0, 1800.0, 3600.0)
 KEY_MOST = 29
 KEY_EVERY = 29
 """Key numbers are fitted to a row in so many: neighbours are much the same."""
+
+LINE_DOUBT = {"margin": 0.67, "total": 0.37}
+"""How far two closing prices of one market are apart, in points: the spread and the moneyline, and
+the total and the prices of over and under; 3,677 games of 2009-2022."""
 
 
 class NflFitting:
@@ -66,7 +81,7 @@ class NflFitting:
 
     def fit(self, rows: pl.DataFrame) -> Mapping[str, Any]:
         """Return the parameters of some downs."""
-        made = _weights(rows, self.states(rows))
+        made = _weights(rows)
         return {**made, "keys": key_tables(self.key_sample(rows, made), KEY_KNOTS, KEY_MOST)}
 
     def key_sample(self, rows: pl.DataFrame, made: Mapping[str, Any]) -> Sample:
@@ -103,30 +118,46 @@ class NflFitting:
         return document("nfl_fitted.json")
 
 
-def _weights(rows: pl.DataFrame, states: GameStates) -> dict[str, Any]:
+def _weights(rows: pl.DataFrame) -> dict[str, Any]:
     """Return all parameters but the key numbers."""
+    game, rows = by_time(rows, "game_seconds_remaining")
+    states = NflFitting().states(rows)
     at = Situation.of(states)
     result, regulation, following = (
         rows[name].cast(pl.Float64).to_numpy() for name in ("result", "regulation", "next")
     )
     drive = drive_features(at)
-    drives = np.array(list(drive.values()))
+    drives = Parts.of(np.array(list(drive.values())))
     worths = least_squares(drives, following * at.ball, 10.0)
-    margin, win, total = _designs(at, worths @ drives, states)
+    margin, win, total = _designs(at, drives.sums(worths, rows.height), states)
     further, scored = result - at.lead, regulation - at.points
-    margins = least_absolute(margin.matrix, further, 5.0)
-    totals = least_absolute(total.matrix, scored, 5.0)
+    margin_parts, total_parts = Parts.of(margin.matrix), Parts.of(total.matrix)
+    margins = least_absolute(margin_parts, further, 5.0)
+    totals = least_absolute(total_parts, scored, 5.0)
     decided = result != 0
-    won = (result > 0).astype(np.float64)
-    wins = probit(win.matrix[:, decided], won[decided], 3.0)
-    off, over = further - margins @ margin.matrix, scored - totals @ total.matrix
+    won, left = (result > 0).astype(np.float64)[decided], at.left[decided]
+    win_parts = Parts.of(win.matrix[:, decided])
+    wins = probit(win_parts, won, 3.0)
+    off = further - margin_parts.sums(margins, rows.height)
+    over = scored - total_parts.sums(totals, rows.height)
+    total_sd = spread_of(at.left, over, MARGIN_KNOTS)
+    pull = probit_pull(win_parts.sums(wins, len(won)), won)
+    win_error = weight_error(win_parts, *pull, 3.0, game[decided], left, WIN_KNOTS)
+    pull = median_pull(over, np.interp(at.left, MARGIN_KNOTS, total_sd))
+    total_error = weight_error(total_parts, *pull, 5.0, game, at.left, MARGIN_KNOTS)
+    lines = rows.unique("game_id").select("spread_line", "total_line").cast(pl.Float64)
+    spreads = [float(np.nanstd(one.drop_nulls().to_numpy())) for one in lines]
     return {
         "drive": dict(zip(drive, np.round(worths, 5).tolist(), strict=True)),
         "win": {"knots": list(WIN_KNOTS), "terms": win.weights(wins)},
         "margin": {"knots": list(MARGIN_KNOTS), "terms": margin.weights(margins)},
         "total": {"knots": list(MARGIN_KNOTS), "terms": total.weights(totals)},
         "margin_sd": spread_of(at.left, off, MARGIN_KNOTS),
-        "total_sd": spread_of(at.left, over, MARGIN_KNOTS),
+        "total_sd": total_sd,
+        "doubt": {
+            "win": doubts(LINE_DOUBT["margin"], spreads[0], WIN_KNOTS, win_error),
+            "total": doubts(LINE_DOUBT["total"], spreads[1], MARGIN_KNOTS, total_error),
+        },
     }
 
 

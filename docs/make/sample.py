@@ -46,6 +46,8 @@ def output() -> Output:
         p_push=np.array([0.001, 0.001, 0.0, 0.0]),
         p_booked=np.array([0.746269, 0.298507, 0.520833, 0.526316]),
         decimal_milli=_numbers(1340, 3350, 1920, 1900),
+        p_low=np.array([0.684, 0.248, 0.459, 0.465]),
+        p_high=np.array([0.752, 0.316, 0.535, 0.541]),
     )
     rollups = Rollups(*(NO_NUMBERS,) * 4, *(NO_VALUES,) * 3)
     strings = dict.fromkeys(range(len(LAYOUT)), ("BUF_KC",))

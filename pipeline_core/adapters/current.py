@@ -11,10 +11,8 @@ from oddspipe.core.adapters.redis.client import connect, read_current
 from oddspipe.core.adapters.redis.embedded import EmbeddedRedis
 from oddspipe.core.errors import RunError, UsageError
 
-COLUMNS = (
-    *("game", "home", "away", "scope", "market", "line", "side", "fair", "booked", "decimal"),
-    *("status", "main", "freshness"),
-)
+OF_LINE = ("line", "side", "fair", "low", "high", "booked", "decimal", "status")
+COLUMNS = ("game", "home", "away", "scope", "market", *OF_LINE, "main", "freshness")
 
 
 def current_odds(state: Path, sport: str | None, game: str | None) -> Answer:
@@ -73,7 +71,7 @@ def _rows(game: str, fields: dict[str, str]) -> list[tuple[Any, ...]]:
         rows += [
             (
                 *(game, *score, scope, market),
-                *(line[name] for name in ("line", "side", "fair", "booked", "decimal", "status")),
+                *(line.get(name) for name in OF_LINE),
                 *(line["main"], fields["freshness"]),
             )
             for line in msgspec.json.decode(fields[field])

@@ -39,12 +39,14 @@ ROW = np.dtype(
         ("p_fair_micro", "<i8"),
         ("p_push_micro", "<i8"),
         ("p_booked_micro", "<i8"),
+        ("p_low_micro", "<i8"),
+        ("p_high_micro", "<i8"),
         ("decimal_milli", "<i8"),
     ]
 )
-"""Canonical bytes of a price row; no line is -2**63, probabilities are in millionths."""
+"""Canonical bytes of a price row; no line and no interval are -2**63, probabilities millionths."""
 
-NO_LINE_WORD = -(2**63)
+NOTHING = -(2**63)
 
 
 class OddsDigest:
@@ -101,12 +103,12 @@ class OddsDigest:
         rows = np.zeros(len(odds.board), ROW)
         for name in ("scope", "market", "side", "status"):
             rows[name] = self._named(getattr(odds, name))
-        absent = np.isnan(odds.line)
-        rows["line_milli"] = np.rint(np.where(absent, 0.0, odds.line) * 1e3)
-        rows["line_milli"][absent] = NO_LINE_WORD
+        _whole(odds.line * 1e3, rows["line_milli"])
         rows["is_main"] = odds.is_main
         for name in ("p_fair", "p_push", "p_booked"):
             rows[f"{name}_micro"] = np.rint(getattr(odds, name) * 1e6)
+        for name in ("p_low", "p_high"):
+            _whole(getattr(odds, name) * 1e6, rows[f"{name}_micro"])
         rows["decimal_milli"] = odds.decimal_milli
         return rows
 
@@ -119,3 +121,10 @@ class OddsDigest:
             hashes = b"".join(hashlib.sha256(word.encode()).digest()[:16] for word in codes)
             self._table = np.frombuffer(hashes, "V16")
         return self._table[np.fromiter(map(codes.__getitem__, words), np.intp, len(words))]
+
+
+def _whole(values: NDArray[np.float64], out: NDArray[np.int64]) -> None:
+    """Write values to the nearest whole number, and what there is none of as such."""
+    absent = np.isnan(values)
+    out[:] = np.rint(np.where(absent, 0.0, values))
+    out[absent] = NOTHING

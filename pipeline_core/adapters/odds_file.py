@@ -34,6 +34,8 @@ ROW_SCHEMA: Final[dict[str, pl.DataType]] = {
     "scope": pl.String(),
     "is_main": pl.Boolean(),
     "reason": pl.String(),
+    "p_low": pl.Float64(),
+    "p_high": pl.Float64(),
 }
 
 

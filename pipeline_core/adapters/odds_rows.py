@@ -59,6 +59,8 @@ def prices(output: Output, *, from_number: int = 0) -> pl.DataFrame:
             "p_fair": odds.p_fair[keep],
             "p_push": odds.p_push[keep],
             "p_booked": odds.p_booked[keep],
+            "p_low": pl.Series(odds.p_low[keep]).fill_nan(None),
+            "p_high": pl.Series(odds.p_high[keep]).fill_nan(None),
             "decimal_milli": milli,
             "decimal": pl.Series(np.where(milli > 0, milli / 1000, np.nan)).fill_nan(None),
         }

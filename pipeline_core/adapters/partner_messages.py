@@ -210,6 +210,8 @@ def _sides(odds: Odds, begin: int, formats: tuple[str, ...]) -> list[Any]:
             odds.p_fair[begin:].tolist(),
             odds.p_push[begin:].tolist(),
             odds.p_booked[begin:].tolist(),
+            or_none(odds.p_low[begin:], ~np.isnan(odds.p_low[begin:])),
+            or_none(odds.p_high[begin:], ~np.isnan(odds.p_high[begin:])),
             *zip(*prices, strict=True),
         )
     )
@@ -218,7 +220,8 @@ def _sides(odds: Odds, begin: int, formats: tuple[str, ...]) -> list[Any]:
 @lru_cache(maxsize=8)
 def _side(formats: tuple[str, ...]) -> type[msgspec.Struct]:
     """Return the struct of one side's price: a field a format, null where none is offered."""
-    probabilities = [("fair", float), ("push", float), ("booked", float)]
+    interval = [("low", float | None), ("high", float | None)]
+    probabilities = [("fair", float), ("push", float), ("booked", float), *interval]
     prices = [(name, PRICE_TYPES[name]) for name in formats]
     return msgspec.defstruct("SidePrice", [("side", str), *probabilities, *prices], frozen=True)
 

@@ -10,10 +10,11 @@ from oddspipe.core.backtest.recorded import Recorded
 from oddspipe.core.names import Market
 from oddspipe.core.parts import MarketPlan
 from oddspipe.core.plan.model import Plan
-from oddspipe.core.ports.model import GameStates, Pmf, ScoreDistribution
+from oddspipe.core.ports.model import Doubt, Doubted, GameStates, Pmf, ScoreDistribution
 from oddspipe.core.stages.isolate import Columns, Prices
 from oddspipe.core.stages.markets import make_boards
 from oddspipe.ext import _fold_state as s
+from oddspipe.ext.normal import between
 
 SCOPE = "game"
 CHUNK = 8192
@@ -82,6 +83,10 @@ class Forecasts:
         home_wins, away_wins = above(margin, level), below(margin, level)
         over, under = above(total, closing), below(total, closing)
         main, over_main = self._main(answer)
+        over_close = np.where(np.isnan(closing), np.nan, _first_of_two(over, under))
+        doubt = doubt_of(answer[SCOPE], len(rows))
+        home_ends = between(_first_of_two(home_wins, away_wins), doubt.margin)
+        over_ends = between(over_close, doubt.total)
         return {
             "p_home": home_wins,
             "p_tie": (1.0 - home_wins - away_wins).clip(0.0),
@@ -93,9 +98,11 @@ class Forecasts:
             "total_crps": crps(total, home + away),
             "main_total": main,
             "p_over_main": over_main,
-            "p_over_close": np.where(
-                np.isnan(closing), np.nan, over / np.maximum(over + under, 1e-12)
-            ),
+            "p_over_close": over_close,
+            "p_home_low": home_ends[0],
+            "p_home_high": home_ends[1],
+            "p_over_close_low": over_ends[0],
+            "p_over_close_high": over_ends[1],
             "p_home_minus_1_5": above(margin, level + 1.5),
             "p_away_minus_1_5": below(margin, level - 1.5),
         }
@@ -124,6 +131,16 @@ class Forecasts:
         boards = make_boards(answer, self._total)
         at = int(np.flatnonzero(boards.slots.is_main)[0])
         return boards.line[:, at], boards.p_fair[:, at]
+
+
+def doubt_of(scores: ScoreDistribution, rows: int) -> Doubt:
+    """Return how far a distribution doubts itself, NaN where it does not say."""
+    said = scores.doubt() if isinstance(scores, Doubted) else None
+    return said or Doubt(*np.full((4, rows), np.nan))
+
+
+def _first_of_two(first: Reals, second: Reals) -> Reals:
+    return first / np.maximum(first + second, 1e-12)
 
 
 def _chunks(rows: Whole) -> list[Whole]:

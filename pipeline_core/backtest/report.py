@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 from pydantic import ValidationError
 
+from oddspipe.core.backtest.intervals import covered, widths
 from oddspipe.core.backtest.money import closing_value, hold, paired
 from oddspipe.core.backtest.run import Played, Priors, play
 from oddspipe.core.backtest.scores import home_chance, scored, scores
@@ -20,6 +21,7 @@ CLOSING = "closing"
 PREDICTED = (
     "p_home", "p_tie", "margin_mean", "margin_median", "total_mean", "total_median",
     "p_over_main", "main_total", "p_over_close", "p_home_minus_1_5", "p_away_minus_1_5",
+    "p_home_low", "p_home_high", "p_over_close_low", "p_over_close_high",
 )  # fmt: skip
 """Columns of forecasts in the predictions file, behind `game_id`, `sequence`, `event_time`."""
 
@@ -104,6 +106,7 @@ def back_test(plan: Plan, settings: Settings) -> tuple[dict[str, Any], Played]:
         "rejected": played.rejected,
         "odds_messages": played.published,
         "scores": scores(rows),
+        "interval": widths(scored(rows)),
         "hold": hold(played.odds, rows),
         "closing_value": closing_value(played.odds, rows),
         "against": _compared(rows, settings.against, other),
@@ -193,19 +196,25 @@ def _compared(
                 hint="See `feed.recording.scoring.closing` of the spec.",
             )
         return {"name": "the closing market, at the first row of each game",
-                **paired(first, first["closing_home"])}  # fmt: skip
+                **paired(first, first["closing_home"]),
+                "covered": covered(first, first["closing_home"])}  # fmt: skip
     joined = decided.join(other, on=["game_id", "sequence"], how="inner", maintain_order="left")
     joined = joined.filter(pl.col("other").is_not_null() & pl.col("other").is_not_nan())
     if joined.is_empty():
         raise UsageError(f"--against {against}: it has no forecast of any row that is scored")
     segments = [
-        {"name": name, **paired(part, part["other"])}
+        {
+            "name": name,
+            **paired(part, part["other"]),
+            "covered": covered(part, part["other"]),
+        }
         for name in joined["segment"].unique(maintain_order=True).drop_nulls().to_list()
         for part in [joined.filter(pl.col("segment") == name)]
     ]
     return {
         "name": Path(str(against)).name,
         **paired(joined, joined["other"]),
+        "covered": covered(joined, joined["other"]),
         "segments": segments,
     }
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from oddspipe.core.backtest.forecasts import above, mean
-from oddspipe.core.ports.model import GameStates, Pmf, ScoreDistribution
+from oddspipe.core.ports.model import Doubted, GameStates, Pmf, ScoreDistribution
 from oddspipe.core.runtime.watchdog import WatchedModel
 from oddspipe.core.stages.isolate import Prices
 
@@ -71,6 +71,7 @@ class ModelCheck:
             ("takes no points back", self._points),
             ("home is likelier to win the further it leads", self._monotone),
             ("its four distributions agree", self._agrees),
+            ("its doubt is a share below 1, or it says none", self._doubts),
             ("is quick enough", self._speed),
         )
         for name, check in checks:
@@ -228,6 +229,31 @@ class ModelCheck:
                     "Take all four from one joint distribution.",
                 )
         return f"means within {worst:.2f} points"
+
+    def _doubts(self) -> str:
+        answer, told = self._ask(self._states.columns), []
+        for scope in self._scopes:
+            found = answer[scope]
+            said = found.doubt() if isinstance(found, Doubted) else None
+            if said is None:
+                continue
+            told.append(scope)
+            for axis in AXES:
+                share = np.asarray(getattr(said, axis))
+                where = f"doubt() of scope {scope!r}: {axis}"
+                if share.shape != (len(self._states),):
+                    raise _FaultError(
+                        f"{where} has shape {share.shape} for {len(self._states)} states",
+                        "Give one share a row.",
+                    )
+                bad = ~((share >= 0.0) & (share < 1.0))
+                if bad.any():
+                    row = int(bad.argmax())
+                    raise _FaultError(
+                        f"{where} is {float(share[row]):.3g} in state {row}: {self._told(row)}",
+                        "Give the share of the deviation that is doubt: from 0 to below 1, no NaN.",
+                    )
+        return ", ".join(told) or "says none: prices have no interval"
 
     def _speed(self) -> str:
         began = time.perf_counter()

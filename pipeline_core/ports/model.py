@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,33 @@ class ScoreDistribution(Protocol):
 
     def away(self) -> Pmf:
         """Return the distribution of the away side's points."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """How much of what may still happen is doubt about what to expect, one entry a row.
+
+    Each array holds, for that number, the share of its deviation (not of its variance) that is
+    doubt about its mean, at least 0 and below 1: what the sides are worth, as far as somebody
+    better informed could know it, and the error of fitted parameters. 0 where nothing is in doubt.
+
+    A distribution that has a method `doubt()` giving this has an interval with every price
+    (`p_low`, `p_high`); without one these stay empty.
+    """
+
+    margin: NDArray[np.float64]
+    total: NDArray[np.float64]
+    home: NDArray[np.float64]
+    away: NDArray[np.float64]
+
+
+@runtime_checkable
+class Doubted(Protocol):
+    """A distribution that says how far its own prices can be relied on."""
+
+    def doubt(self) -> Doubt | None:
+        """Return the shares of doubt, or None where they are not known."""
         ...
 
 

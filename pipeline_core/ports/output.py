@@ -35,6 +35,7 @@ class Odds:
         is_main: Whether the row belongs to the market's main line.
         p_fair, p_push, p_booked: Probabilities, rounded to 1e-6.
         decimal_milli: Decimal price in thousandths (1909 = 1.909); 0 where no price is offered.
+        p_low, p_high: What `p_fair` lies between, 5 and 95 %; NaN where the model does not say.
     """
 
     game: NDArray[np.int64]
@@ -61,6 +62,8 @@ class Odds:
     p_push: NDArray[np.float64]
     p_booked: NDArray[np.float64]
     decimal_milli: NDArray[np.int64]
+    p_low: NDArray[np.float64]
+    p_high: NDArray[np.float64]
 
     def __len__(self) -> int:
         """Return the number of messages."""
@@ -84,8 +87,9 @@ class Odds:
         """Return no messages."""
         whole, real, flag = np.empty(0, np.int64), np.empty(0), np.empty(0, np.bool_)
         return Odds(
-            *(whole,) * 9, [], *(whole,) * 4, *([],) * 4, real, flag, real, real, real, whole
-        )
+            *(whole,) * 9, [], *(whole,) * 4, *([],) * 4, real, flag, real, real, real, whole,
+            real, real,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

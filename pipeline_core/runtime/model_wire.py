@@ -2,7 +2,7 @@
 
 A message is its kind, the lengths of its head and body, and these; the head is JSON, the body an
 Arrow IPC stream: states a column, or marginals of which each row has its first number and its
-masses. Numbers are carried bit by bit.
+masses, with the doubts that stand beside them. Numbers are carried bit by bit.
 """
 
 import struct
@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from oddspipe.core.errors import PluginError
-from oddspipe.core.ports.model import GameStates, Pmf
+from oddspipe.core.ports.model import Doubt, Doubted, GameStates, Pmf
 
 HEAD: Final = struct.Struct("<BIQ")
 """Kind, bytes of the head, bytes of the body."""
@@ -25,11 +25,15 @@ Need = tuple[str, str]
 """A scope, and which marginal of it: margin, total, home or away."""
 
 
+AXES: Final = ("margin", "total", "home", "away")
+
+
 @dataclass(frozen=True, slots=True)
 class Marginals:
-    """The marginals that were asked of one distribution, by name."""
+    """The marginals that were asked of one distribution, by name, and its doubt."""
 
     of: Mapping[str, Pmf]
+    said: Doubt | None = None
 
     def margin(self) -> Pmf:
         """Return the distribution of home minus away."""
@@ -46,6 +50,32 @@ class Marginals:
     def away(self) -> Pmf:
         """Return the distribution of the away side's points."""
         return self.of["away"]
+
+    def doubt(self) -> Doubt | None:
+        """Return the shares of doubt, or None where they are not known."""
+        return self.said
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was asked of a model's answer, worked out: marginals, and doubts by scope."""
+
+    marginals: Mapping[Need, Pmf]
+    doubts: Mapping[str, Doubt]
+
+    def by_scope(self) -> dict[str, Marginals]:
+        """Return it as the distributions of its scopes."""
+        found: dict[str, dict[str, Pmf]] = {}
+        for (scope, axis), pmf in self.marginals.items():
+            found.setdefault(scope, {})[axis] = pmf
+        return {scope: Marginals(of, self.doubts.get(scope)) for scope, of in found.items()}
+
+
+class _Head(msgspec.Struct):
+    """What the columns of an answer are: its marginals, and the scopes that doubts are of."""
+
+    needs: list[Need]
+    doubted: list[str]
 
 
 def message(kind: int, head: object = None, bodies: Sequence[memoryview] = ()) -> list[memoryview]:
@@ -67,25 +97,23 @@ def states_of(body: memoryview) -> GameStates:
     return GameStates({one.name: one.to_numpy().copy() for one in frame})
 
 
-def taken(answer: Any, needs: Sequence[Need]) -> dict[Need, Pmf]:  # noqa: ANN401 - a guest's
-    """Return the marginals that are needed of a model's answer, worked out.
+def taken(answer: Any, needs: Sequence[Need]) -> Answer:  # noqa: ANN401 - a guest's
+    """Return what is needed of a model's answer, worked out.
 
     Raises:
         Exception: What the distributions raise.
     """
     if answer is None:
         raise TypeError("price() returned None")
-    return {
+    doubts: dict[str, Doubt] = {}
+    for scope in dict.fromkeys(scope for scope, _ in needs if scope in answer):
+        one = answer[scope]
+        if isinstance(one, Doubted) and (said := one.doubt()) is not None:
+            doubts[scope] = said
+    marginals = {
         (scope, axis): getattr(answer[scope], axis)() for scope, axis in needs if scope in answer
     }
-
-
-def by_scope(marginals: Mapping[Need, Pmf]) -> dict[str, Marginals]:
-    """Return marginals as the distributions of their scopes."""
-    found: dict[str, dict[str, Pmf]] = {}
-    for (scope, axis), pmf in marginals.items():
-        found.setdefault(scope, {})[axis] = pmf
-    return {scope: Marginals(of) for scope, of in found.items()}
+    return Answer(marginals, doubts)
 
 
 def answered(answer: Any, needs: Sequence[Need]) -> list[memoryview]:  # noqa: ANN401 - a guest's
@@ -97,27 +125,34 @@ def answered(answer: Any, needs: Sequence[Need]) -> list[memoryview]:  # noqa: A
     """
     given = taken(answer, needs)
     columns: dict[str, Any] = {}
-    for at, ((scope, axis), pmf) in enumerate(given.items()):
+    for at, ((scope, axis), pmf) in enumerate(given.marginals.items()):
         _see_shapes(pmf, scope, axis)
         mass = np.ascontiguousarray(pmf.mass, np.float64)
         columns[f"first {at}"] = np.ascontiguousarray(pmf.first, np.int64)
         # A flat series takes the memory as it is; of a matrix Polars would copy row by row.
         columns[f"mass {at}"] = pl.Series(mass.reshape(-1)).reshape(mass.shape)
+    for at, said in enumerate(given.doubts.values()):
+        for axis in AXES:
+            columns[f"doubt {at} {axis}"] = np.ascontiguousarray(getattr(said, axis), np.float64)
     if len({len(column) for column in columns.values()}) > 1:
         raise PluginError("the model gave distributions with different numbers of rows")
-    return message(ANSWER, list(given), [_stream(pl.DataFrame(columns))])
+    head = _Head(list(given.marginals), list(given.doubts))
+    return message(ANSWER, head, [_stream(pl.DataFrame(columns))])
 
 
 def answer_of(head: bytes, body: memoryview) -> dict[str, Marginals]:
     """Return what a model answered."""
     frame = pl.read_ipc_stream(BytesIO(body))
-    needs = msgspec.json.decode(head, type=list[Need])
-    return by_scope(
-        {
-            need: Pmf(frame[f"first {at}"].to_numpy(), frame[f"mass {at}"].to_numpy())
-            for at, need in enumerate(needs)
-        }
-    )
+    told = msgspec.json.decode(head, type=_Head)
+    marginals = {
+        need: Pmf(frame[f"first {at}"].to_numpy(), frame[f"mass {at}"].to_numpy())
+        for at, need in enumerate(told.needs)
+    }
+    doubts = {
+        scope: Doubt(*(frame[f"doubt {at} {axis}"].to_numpy() for axis in AXES))
+        for at, scope in enumerate(told.doubted)
+    }
+    return Answer(marginals, doubts).by_scope()
 
 
 def _see_shapes(pmf: Pmf, scope: str, axis: str) -> None:

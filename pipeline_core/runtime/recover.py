@@ -18,7 +18,7 @@ from oddspipe.core.clock import Clock
 from oddspipe.core.errors import StateError
 from oddspipe.core.stages.protocol import Frozen
 
-FORMAT = 1
+FORMAT = 2
 COMMIT_NS = 50_000_000
 """C is saved at most this often; half of the 100 ms that a reader of C may count on."""
 _LENGTH = struct.Struct("<I")

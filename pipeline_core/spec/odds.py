@@ -68,8 +68,8 @@ class GuardSpec(Part):
     """`suspend` the market; `dead-letter` does so and keeps the event behind it as a dead letter;
     `alert` publishes the price and only counts."""
     suspend_when: Sql
-    """SQL over a row of the board: `market`, `side`, `line`, `status`, `p_fair`, `p_booked`,
-    `was_p_fair`, `at_once`, `is_main`, and state and derived columns of the game."""
+    """SQL over a row of the board: `market`, `side`, `line`, `status`, `p_fair`, `p_low`, `p_high`,
+    `p_booked`, `was_p_fair`, `at_once`, `is_main`, and state and derived columns of the game."""
 
 
 class AnomaliesSpec(Part):

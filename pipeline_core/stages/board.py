@@ -233,6 +233,8 @@ class Books:
             held.p_push[row] = np.where(known, pushed, held.p_push[row])
             held.p_booked[row] = np.where(known, won, held.p_booked[row])
             held.decimal_milli[row] = 0
+            for end in (held.p_low, held.p_high):
+                end[row] = np.where(known & ~np.isnan(end[row]), won, end[row])
             was = status[row - 1]
             end = np.where(open_end, CLOSED, SETTLED)
             status[row] = np.where(was == INACTIVE, INACTIVE, end)

@@ -44,6 +44,7 @@ class RawBoards:
         line: NaN for moneyline.
         p_fair, p_push, p_booked: Probabilities, rounded to 1e-6.
         decimal_milli: Decimal price in thousandths; 0 where none is offered.
+        p_low, p_high: What `p_fair` lies between, 5 and 95 %; NaN where the model does not say.
     """
 
     line: NDArray[np.float64]
@@ -51,13 +52,16 @@ class RawBoards:
     p_push: NDArray[np.float64]
     p_booked: NDArray[np.float64]
     decimal_milli: NDArray[np.int64]
+    p_low: NDArray[np.float64]
+    p_high: NDArray[np.float64]
 
     @staticmethod
     def empty(cuts: int, slots: int) -> "RawBoards":
         """Make room for boards, all of them unusable."""
         shape = (cuts, slots)
-        line, p_fair, p_push, p_booked = (np.full(shape, np.nan) for _ in range(4))
-        return RawBoards(line, p_fair, p_push, p_booked, np.zeros(shape, np.int64))
+        line, p_fair, p_push, p_booked, p_low, p_high = (np.full(shape, np.nan) for _ in range(6))
+        none = np.zeros(shape, np.int64)
+        return RawBoards(line, p_fair, p_push, p_booked, none, p_low, p_high)
 
     def take(self, rows: NDArray[np.int64]) -> "RawBoards":
         """Return the boards of these rows."""
@@ -70,7 +74,10 @@ class RawBoards:
 
     def arrays(self) -> tuple[NDArray[Any], ...]:
         """Return the arrays in the order of the fields."""
-        return (self.line, self.p_fair, self.p_push, self.p_booked, self.decimal_milli)
+        return (
+            self.line, self.p_fair, self.p_push, self.p_booked, self.decimal_milli,
+            self.p_low, self.p_high,
+        )  # fmt: skip
 
 
 class Pricer:
@@ -134,7 +141,10 @@ class Pricer:
 
 
 def _raw(made: Boards) -> RawBoards:
-    return RawBoards(made.line, made.p_fair, made.p_push, made.p_booked, made.decimal_milli)
+    return RawBoards(
+        made.line, made.p_fair, made.p_push, made.p_booked, made.decimal_milli,
+        made.p_low, made.p_high,
+    )  # fmt: skip
 
 
 class _UnusableError(Exception):

@@ -22,7 +22,8 @@ from oddspipe.core.names import Market, Side
 from oddspipe.core.odds import NO_PRICE, probability_from_decimal, tick_below
 from oddspipe.core.overround import METHODS, add_overround
 from oddspipe.core.parts import MarketPlan
-from oddspipe.core.ports.model import Pmf, ScoreDistribution
+from oddspipe.core.ports.model import Doubted, Pmf, ScoreDistribution
+from oddspipe.ext.normal import between
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -80,6 +81,7 @@ class Boards:
             it for a quarter line, which is half a bet on each line beside it.
         p_booked: What the price costs, rounded up; 0 where no price is offered.
         decimal_milli: Decimal price in thousandths; 0 where no price is offered.
+        p_low, p_high: What `p_fair` lies between, 5 and 95 %; NaN where the model does not say.
     """
 
     slots: Slots
@@ -89,6 +91,8 @@ class Boards:
     p_push: FloatArray
     p_booked: FloatArray
     decimal_milli: IntArray
+    p_low: FloatArray
+    p_high: FloatArray
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -188,7 +192,31 @@ def make_boards(
     valid = np.ones(rows, np.bool_)
     for source, pmf in zip(layout.sources, marginals, strict=True):
         _cut(source, pmf, (thresholds, below, upto), valid)
-    return _priced(layout, (thresholds, below, upto), valid)
+    doubt = _doubt(distributions, layout, rows)
+    return _priced(layout, (thresholds, below, upto), valid, doubt)
+
+
+def _doubt(
+    distributions: Mapping[str, ScoreDistribution], layout: _Layout, rows: int
+) -> FloatArray | None:
+    """Return the share of doubt of every pair, NaN where it is not known; None if it never is."""
+    made: FloatArray | None = None
+    for source in layout.sources:
+        distribution = distributions[source.scope]
+        said = distribution.doubt() if isinstance(distribution, Doubted) else None
+        if said is None:
+            continue
+        share: FloatArray = getattr(said, source.axis)
+        if share.shape != (rows,):
+            raise PluginError(
+                f"the model's doubt() of scope {source.scope!r} has {source.axis} of shape "
+                f"{share.shape}: expected ({rows},)"
+            )
+        if made is None:
+            made = np.full((rows, layout.pairs), np.nan)
+        for cut in source.cuts:
+            made[:, cut.pairs] = share[:, None]
+    return made
 
 
 def _marginal(distributions: Mapping[str, ScoreDistribution], source: _Source) -> Pmf:
@@ -272,6 +300,7 @@ def _priced(
     layout: _Layout,
     cuts: tuple[IntArray, FloatArray, FloatArray],
     valid: NDArray[np.bool_],
+    doubt: FloatArray | None,
 ) -> Boards:
     """Turn thresholds and the mass around them into probabilities and prices."""
     thresholds, below, upto = cuts
@@ -305,7 +334,20 @@ def _priced(
         np.repeat(push, 2, axis=1),
         probability_from_decimal(milli).reshape(shape),
         milli.reshape(shape),
+        *(end.reshape(shape) for end in _ends(fair, doubt)),
     )
+
+
+def _ends(fair: FloatArray, doubt: FloatArray | None) -> tuple[FloatArray, FloatArray]:
+    """Return what both sides' probabilities lie between, NaN where that is not known."""
+    low, high = np.full((2, *fair.shape), np.nan)
+    if doubt is not None:
+        first = fair[:, :, 0]
+        # `fair` is rounded: so are its ends, and none of them passes it by that.
+        low[:, :, 0], high[:, :, 0] = np.round(between(first, doubt), 6)
+        low[:, :, 1] = np.round(1.0 - high[:, :, 0], 6)
+        high[:, :, 1] = np.round(1.0 - low[:, :, 0], 6)
+    return low, high
 
 
 def _prices(fair: FloatArray, pricing: _Pricing) -> IntArray:

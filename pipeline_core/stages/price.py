@@ -400,6 +400,8 @@ class Price:
             p_push=prices.p_push,
             p_booked=prices.p_booked,
             decimal_milli=prices.decimal_milli,
+            p_low=prices.p_low,
+            p_high=prices.p_high,
         )
 
     # State.

@@ -1,6 +1,7 @@
 """Embedded Valkey and ClickHouse: what is there after kills, refusals and repeated outputs."""
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from oddspipe.core.adapters.clickhouse.client import ClickHouse, Stored, open_embedded
+from oddspipe.core.adapters.clickhouse.ddl import statements
 from oddspipe.core.adapters.clickhouse.reading import latest_odds, query, sports
 from oddspipe.core.adapters.current import current_odds
 from oddspipe.core.adapters.redis.client import Lifetimes, RedisCurrent, connect, read_current
@@ -75,6 +77,8 @@ def output(first: int, after: int) -> Output:
         p_push=np.zeros(2 * n),
         p_booked=np.full(2 * n, 0.52),
         decimal_milli=np.repeat(1500 + number, 2),
+        p_low=np.full(2 * n, 0.45),
+        p_high=np.tile([0.55, np.nan], n),
     )
     return Output(batch, rollups, odds, (), GAMES, {2: GAMES}, after, 0)
 
@@ -104,12 +108,31 @@ def test_outputs_given_again_and_cut_otherwise_are_stored_once(tmp_path: Path) -
     for name, rows in (("events", 40), ("tracking_by_second", 40), ("odds_history", 80)):
         sql = f"SELECT count(), uniqExact(number), max(number) FROM nfl_{name}"
         assert query(tmp_path, sql)[1] == [(rows, 40, 39)]
-    _, latest = latest_odds(tmp_path, "nfl", "BUF_KC")
-    assert [(row[0], row[1], row[6], row[9]) for row in latest] == [
-        ("BUF_KC", 38, "away", 1.538),
-        ("BUF_KC", 38, "home", 1.538),
+    columns, latest = latest_odds(tmp_path, "nfl", "BUF_KC")
+    shown = [columns.index(name) for name in ("game", "home", "side", "decimal", "low", "high")]
+    assert [tuple(row[at] for at in shown) for row in latest] == [
+        ("BUF_KC", 38, "away", 1.538, 0.45, None),
+        ("BUF_KC", 38, "home", 1.538, 0.45, 0.55),
     ]
     assert sports(tmp_path) == ["nfl"]
+
+
+def test_a_history_of_an_earlier_version_gets_the_columns_that_it_lacks(tmp_path: Path) -> None:
+    client = open_embedded(tmp_path)
+    for statement in statements("nfl", LAYOUT):
+        if not statement.startswith("ALTER"):
+            client.command(re.sub(r",\n    `p_(low|high)` Nullable\(Float64\)", "", statement))
+    client.close()
+
+    sink = history(tmp_path)
+    sink.open()
+    sink.write(output(0, 3))
+    sink.close()
+
+    ends = "SELECT count(p_low), count(p_high) FROM nfl_"
+    assert query(tmp_path, f"{ends}odds_history")[1] == [(6, 3)]
+    columns, latest = latest_odds(tmp_path, "nfl", None)
+    assert {row[columns.index("low")] for row in latest} == {0.45}
 
 
 @pytest.mark.proves("kill", "clickhouse")

@@ -116,6 +116,9 @@ def test_a_process_answers_with_the_same_bytes(sport) -> None:
                 ours, theirs = (getattr(one[scope], axis)() for one in (here, there))
                 assert np.ascontiguousarray(ours.mass).tobytes() == theirs.mass.tobytes()
                 assert ours.first.tolist() == theirs.first.tolist()
+            ours, theirs = here[scope].doubt(), there[scope].doubt()
+            for axis in ("margin", "total", "home", "away"):
+                assert getattr(ours, axis).tobytes() == getattr(theirs, axis).tobytes()
     process.close()
 
 

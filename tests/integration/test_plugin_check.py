@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ NAMES = {
     "points": "takes no points back",
     "monotone": "home is likelier to win the further it leads",
     "agrees": "its four distributions agree",
+    "doubts": "its doubt is a share below 1, or it says none",
     "speed": "is quick enough",
 }
 
@@ -134,6 +136,20 @@ class Parted(Good):
         return {"game": Fixed(made, home=Pmf(home.first + 9, home.mass))}
 
 
+class Certain(Good):
+    """Takes the deviation of its doubt for its share."""
+
+    def price(self, given):
+        made = super().price(given)["game"]
+        return {"game": replace(made, margin_doubt=made.margin_sd, total_doubt=made.total_sd * 0)}
+
+
+class OneDoubt(Good):
+    def price(self, given):
+        made = super().price(given)["game"]
+        return {"game": replace(made, margin_doubt=np.full(1, 0.3), total_doubt=np.full(1, 0.3))}
+
+
 class Slow(Good):
     def price(self, given):
         time.sleep(0.004 * len(given))
@@ -161,6 +177,8 @@ def test_a_good_model_has_no_fault():
         (Forgets, "points", "fewer points than are scored"),
         (Backwards, "monotone", "a point more for home"),
         (Parted, "agrees", "do not fit a margin"),
+        (Certain, "doubts", "doubt() of scope 'game': margin is"),
+        (OneDoubt, "doubts", "margin has shape (1,) for 200 states"),
     ],
 )
 def test_each_fault_is_found_by_its_check(model, check, words):

@@ -228,7 +228,8 @@ def test_market_that_is_settled_stays_as_it_is() -> None:
     shape = Shape.of(PLAN.odds.markets)
     books = Books(shape)
     books.make_room(1)
-    board = RawBoards(*(np.full((3, len(shape)), v) for v in (0.5, 0.5, 0.0, 0.52, 1900)))
+    numbers = (0.5, 0.5, 0.0, 0.52, 1900, 0.4, 0.6)
+    board = RawBoards(*(np.full((3, len(shape)), v) for v in numbers))
     cuts = Cuts(np.zeros(3, np.int64), np.array([False, True, False]), np.full((2, 3), 7.0))
 
     over = books.over(cuts)

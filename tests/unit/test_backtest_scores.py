@@ -6,6 +6,7 @@ import pytest
 
 from oddspipe.core.api import Pmf
 from oddspipe.core.backtest import forecasts
+from oddspipe.core.backtest.intervals import covered, widths
 from oddspipe.core.backtest.money import closing_value, hold, paired
 from oddspipe.core.backtest.scores import Games, of_chance, path, reliability, scores
 
@@ -156,3 +157,27 @@ def test_two_forecasts_are_compared_row_by_row():
     found = paired(rows(p_home=[0.9, 0.7]), pl.Series([0.8, 0.8]))
 
     assert found["brier"]["difference"]["value"] == pytest.approx((0.01 + 0.09 - 0.08) / 2)
+
+
+def test_another_forecast_lies_within_the_interval_or_not():
+    rows = pl.DataFrame(
+        {
+            "game_id": ["A", "A", "B", "C"],
+            "p_home_low": [0.4, 0.4, 0.5, np.nan],
+            "p_home_high": [0.6, 0.5, 0.9, np.nan],
+        }
+    )
+
+    found = covered(rows, pl.Series([0.4, 0.55, 0.9, 0.5]))
+
+    # Game C has no interval: it counts nowhere.
+    assert found["value"] == pytest.approx(2 / 3)
+    assert (found["low"], found["high"]) == (0.5, 1.0)
+    assert widths(rows)["value"] == pytest.approx((0.2 + 0.1 + 0.4) / 3)
+
+
+def test_a_model_without_intervals_covers_nothing_and_says_so():
+    rows = pl.DataFrame({"game_id": ["A"], "p_home_low": [np.nan], "p_home_high": [np.nan]})
+
+    assert covered(rows, pl.Series([0.5])) is None
+    assert widths(rows) is None

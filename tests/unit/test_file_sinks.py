@@ -55,6 +55,8 @@ def odds(first: int, after: int) -> Odds:
         p_push=np.zeros(3 * boards),
         p_booked=np.round(np.repeat(0.52 + number / 1000, 3), 6),
         decimal_milli=np.tile([1909, 2500, 0], boards),
+        p_low=np.tile([0.4, 0.45, np.nan], boards),
+        p_high=np.tile([0.55, 0.6, np.nan], boards),
     )
 
 
@@ -155,6 +157,8 @@ def test_a_partner_reads_each_message_once_in_order(
                     "fair": 0.503,
                     "push": 0.0,
                     "booked": 0.523,
+                    "low": 0.4,
+                    "high": 0.55,
                     "decimal": 1.909,
                     "american": -110,
                 },
@@ -163,6 +167,8 @@ def test_a_partner_reads_each_message_once_in_order(
                     "fair": 0.503,
                     "push": 0.0,
                     "booked": 0.523,
+                    "low": 0.45,
+                    "high": 0.6,
                     "decimal": 2.5,
                     "american": 150,
                 },
@@ -180,6 +186,8 @@ def test_a_partner_reads_each_message_once_in_order(
                     "fair": 0.503,
                     "push": 0.0,
                     "booked": 0.523,
+                    "low": None,
+                    "high": None,
                     "decimal": None,
                     "american": None,
                 }
@@ -241,6 +249,7 @@ def test_the_odds_file_has_the_same_bytes_however_the_run_was_cut(
     ]
     assert len(rows) == 120
     assert rows["decimal"].head(3).to_list() == [1.909, 2.5, None]
+    assert rows.select("p_low", "p_high").head(3).rows() == [(0.4, 0.55), (0.45, 0.6), (None, None)]
 
 
 def test_many_small_segments_become_one_and_a_merge_cut_short_is_finished(tmp_path: Path) -> None:
@@ -288,11 +297,16 @@ def test_the_odds_digest_does_not_know_how_odds_were_batched(cut: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["p_fair", "p_push", "p_booked", "line", "decimal_milli", "as_of_us", "home_score"]
+    "name",
+    [
+        *("p_fair", "p_push", "p_booked", "p_low", "p_high", "line", "decimal_milli"),
+        *("as_of_us", "home_score"),
+    ],
 )
 def test_the_odds_digest_sees_a_change_of_one_number(name: str) -> None:
     changed = getattr(odds(0, 3), name).copy()
-    changed[-1] += 1
+    # The last row has no interval: that it gets one is a change as well.
+    changed[-1] = np.nan_to_num(changed[-1]) + 1
     one, other = OddsDigest(), OddsDigest()
 
     one.update(odds(0, 3), GAMES)

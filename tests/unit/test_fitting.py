@@ -15,7 +15,9 @@ from oddspipe.core.fitting.document import differences, read_document, text_of
 from oddspipe.core.fitting.fit import Fit
 from oddspipe.core.fitting.seasons import Seasons
 from oddspipe.core.ports.registry import load_fitting, load_rater
+from oddspipe.plugins.doubt import weight_error
 from oddspipe.plugins.key_fit import Sample, key_tables
+from oddspipe.plugins.weights import Parts, probit, probit_pull
 
 
 class MeanFitting:
@@ -194,3 +196,31 @@ def test_key_numbers_find_the_margins_that_came_oftener() -> None:
     assert weights.argmax() == 3
     assert weights[3] - np.median(weights) > 1.0
     assert np.isfinite(made["size"]).all()  # no row is near the first knot
+
+
+def test_the_error_of_weights_is_what_other_games_would_have_given():
+    rng = np.random.default_rng(3)
+    games, plays = 300, 8
+    game = np.repeat(np.arange(games), plays)
+    left = np.tile(np.linspace(1.0, 0.0, plays), games)
+
+    def drawn():
+        # One number a game, and one result: eight rows of it are not eight results.
+        known = np.repeat(rng.normal(size=games), plays)
+        won = np.repeat(rng.normal(size=games), plays) + known > 0
+        return np.array([np.ones(len(game)), known]), won.astype(float)
+
+    fits = []
+    for _ in range(200):
+        matrix, won = drawn()
+        fits.append(probit(Parts.of(matrix), won, 1e-6))
+    spread = np.cov(np.array(fits).T)
+    pull, bend = probit_pull(fits[-1] @ matrix, won)
+    each = np.einsum("ir,ij,jr->r", matrix, spread, matrix)
+    wanted = np.sqrt(np.average(each, weights=bend))
+
+    found = weight_error(Parts.of(matrix), pull, bend, 1e-6, game, left, (0.0, 1.0))
+
+    assert found == pytest.approx([wanted, wanted], rel=0.25)
+    naive = weight_error(Parts.of(matrix), pull, bend, 1e-6, np.arange(len(game)), left, (0.0, 1.0))
+    assert np.all(naive < 0.5 * wanted)

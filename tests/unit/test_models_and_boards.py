@@ -89,7 +89,10 @@ def one(**columns):
 
 
 def arrays(boards):
-    return (boards.line, boards.p_fair, boards.p_push, boards.p_booked, boards.decimal_milli)
+    return (
+        *(boards.line, boards.p_fair, boards.p_push, boards.p_booked, boards.decimal_milli),
+        *(boards.p_low, boards.p_high),
+    )
 
 
 def wins(pmf):

@@ -5,11 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from tests.pricing_cases import KINDS, LAYOUT, RULES, STATE, Event, batch_of, event, odds
-from tests.pricing_model import NormalModel
+from tests.pricing_model import Normal, NormalModel
 
+from oddspipe.core.api import Doubt, GameStates
 from oddspipe.core.batch.rejects import Reason
 from oddspipe.core.names import Kind
-from oddspipe.core.parts import DerivedColumn
+from oddspipe.core.parts import DerivedColumn, Guard
 from oddspipe.core.stages.price import Price, Priced, PricePlan
 
 PLAN = PricePlan(
@@ -117,6 +118,41 @@ def test_end_of_game_settles_every_line() -> None:
     assert priced.odds.p_fair[under].tolist() == [
         1.0 if line > 20 else 0.0 for line in priced.odds.line[under]
     ]
+
+
+class Doubting(NormalModel):
+    """A third of each deviation is doubt about its mean."""
+
+    def price(self, states: GameStates) -> dict[str, Normal]:
+        made = super().price(states)
+        share = np.full(len(states), 1 / 3)
+        made["game"].doubt = lambda: Doubt(share, share, share, share)
+        return made
+
+
+@pytest.mark.parametrize("model", [NormalModel, Doubting])
+def test_interval_goes_out_with_each_price_and_ends_with_the_game(model) -> None:
+    end = event(Kind.GAME_END, 0, 2, 2 * S, home_score=10, away_score=7)
+
+    odds_ = run(play(1, S, home=10, away=7), end, model=model()).odds
+
+    now, over = odds_.board == 0, odds_.board == 1
+    if model is NormalModel:
+        assert np.isnan([odds_.p_low, odds_.p_high]).all()
+        return
+    assert np.all((odds_.p_low < odds_.p_fair)[now] & (odds_.p_fair < odds_.p_high)[now])
+    assert np.all((odds_.p_low == odds_.p_fair)[over] & (odds_.p_fair == odds_.p_high)[over])
+
+
+@pytest.mark.parametrize(("model", "said"), [(NormalModel, {"open"}), (Doubting, {"suspended"})])
+def test_guard_can_hold_back_what_is_in_too_much_doubt(model, said) -> None:
+    wide = Guard("wide", "market = 'moneyline' AND p_high - p_low > 0.15 AND home_score > 0")
+    plan = replace(PLAN, odds=odds(guards=(wide,)))
+
+    odds_ = run(play(1, S), play(2, 2 * S, home=3), model=model(), plan=plan).odds
+
+    money = (odds_.board == 1) & (np.array(odds_.market) == "moneyline")
+    assert {odds_.status[row] for row in np.flatnonzero(money)} == said
 
 
 def test_score_that_falls_is_rejected_and_not_folded() -> None:

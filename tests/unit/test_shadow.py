@@ -71,7 +71,7 @@ def stepped(shadow: Shadow | None, events=None) -> tuple[Priced, Price]:
 def same(one: Odds, other: Odds) -> bool:
     return all(
         np.array_equal(np.array(getattr(one, f.name)), np.array(getattr(other, f.name)),
-                       equal_nan=getattr(one, f.name) is one.line)
+                       equal_nan=f.name in {"line", "p_low", "p_high"})
         for f in fields(Odds)
     )  # fmt: skip
 

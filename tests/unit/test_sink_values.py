@@ -67,6 +67,8 @@ def odds(boards: list[tuple[int, int, list[tuple[str, float, int]]]]) -> Odds:
         p_push=np.zeros(len(rows)),
         p_booked=np.full(len(rows), 0.52),
         decimal_milli=np.array([row[3] for row in rows], np.int64),
+        p_low=np.full(len(rows), np.nan),
+        p_high=np.full(len(rows), np.nan),
     )
 
 

@@ -75,12 +75,16 @@ CREATE TABLE IF NOT EXISTS nfl_odds_history (
     `p_push` Float64,
     `p_booked` Float64,
     `decimal` Nullable(Float64),
-    `plan` LowCardinality(String)
+    `plan` LowCardinality(String),
+    `p_low` Nullable(Float64),
+    `p_high` Nullable(Float64)
 ) ENGINE = MergeTree
 ORDER BY (game_id, scope, market, odds_sequence, side)
 TTL toDateTime(event_time) + INTERVAL 90 DAY
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;
 
-CREATE VIEW IF NOT EXISTS nfl_odds_latest AS
+ALTER TABLE nfl_odds_history ADD COLUMN IF NOT EXISTS `p_low` Nullable(Float64), ADD COLUMN IF NOT EXISTS `p_high` Nullable(Float64);
+
+CREATE OR REPLACE VIEW nfl_odds_latest AS
 SELECT * FROM nfl_odds_history
 WHERE (game_id, scope, market, odds_sequence) IN (SELECT game_id, scope, market, max(odds_sequence) FROM nfl_odds_history GROUP BY game_id, scope, market);

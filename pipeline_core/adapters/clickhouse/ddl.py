@@ -47,6 +47,7 @@ def statements(
             table(sport, "tracking_by_second"), _BY_SECOND, "(game_id, second)", "second", keep_days
         ),
         _history(sport, keep_days),
+        _added(sport),
         _latest(sport),
         *((_shadow(sport, keep_days),) if shadow else ()),
     ]
@@ -87,6 +88,12 @@ def _shadow(sport: str, keep_days: int | None) -> str:
     return _create(table(sport, SHADOW), columns, order, "event_time", keep_days)
 
 
+def _added(sport: str) -> str:
+    """Give a history of an earlier version the columns that it lacks."""
+    columns = ", ".join(f"ADD COLUMN IF NOT EXISTS `{name}` {kind}" for name, kind in _ADDED)
+    return f"ALTER TABLE {table(sport, 'odds_history')} {columns}"
+
+
 def _create(
     name: str, columns: list[tuple[str, str]], order: str, time: str, keep_days: int | None
 ) -> str:
@@ -100,12 +107,15 @@ def _create(
 
 
 def _latest(sport: str) -> str:
-    """A market in a message replaces that market: the latest is that of its largest sequence."""
+    """A market in a message replaces that market: the latest is that of its largest sequence.
+
+    A view keeps the columns that its table had: it is made anew, for those that were added since.
+    """
     history = table(sport, "odds_history")
     key = "game_id, scope, market"
     newest = f"SELECT {key}, max(odds_sequence) FROM {history} GROUP BY {key}"  # noqa: S608  # our names
     return (
-        f"CREATE VIEW IF NOT EXISTS {table(sport, 'odds_latest')} AS\n"
+        f"CREATE OR REPLACE VIEW {table(sport, 'odds_latest')} AS\n"
         f"SELECT * FROM {history}\nWHERE ({key}, odds_sequence) IN ({newest})"
     )
 
@@ -145,6 +155,8 @@ _PARTS_OF_SECOND: Final = [
     ("low", "SimpleAggregateFunction(min, Nullable(Float64))"),
     ("high", "SimpleAggregateFunction(max, Nullable(Float64))"),
 ]
+_ADDED: Final = [("p_low", "Nullable(Float64)"), ("p_high", "Nullable(Float64)")]
+"""Columns that tables of an earlier version do not have; they come last there, so here too."""
 _HISTORY: Final = [
     ("number", "UInt64"),
     ("game_id", WORD),
@@ -170,5 +182,6 @@ _HISTORY: Final = [
     ("p_booked", "Float64"),
     ("decimal", "Nullable(Float64)"),
     ("plan", WORD),
+    *_ADDED,
 ]
 _WHOSE: Final = [("model", WORD), ("model_version", WORD), ("model_digest", WORD)]

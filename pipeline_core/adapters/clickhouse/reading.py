@@ -49,8 +49,8 @@ def latest_odds(folder: Path, sport: str, game: str | None) -> Answer:
         raise UsageError(f"{sport!r} is not the name of a sport")
     columns = (
         "game_id AS game, home_score AS home, away_score AS away, scope, market, line, side, "
-        "p_fair AS fair, p_booked AS booked, decimal, status, is_main AS main, "
-        "toString(as_of) AS as_of"
+        "p_fair AS fair, p_low AS low, p_high AS high, p_booked AS booked, decimal, status, "
+        "is_main AS main, toString(as_of) AS as_of"
     )
     sql = (
         f"SELECT {columns} FROM {sport}_odds_latest "  # noqa: S608 # a name, checked above

@@ -271,4 +271,5 @@ def odds_history(output: Output, plan: str, *, from_number: int = 0) -> pl.DataF
         *("side", "status", "p_fair", "p_push", "p_booked"),
         "decimal",
         pl.lit(plan).alias("plan"),
+        *("p_low", "p_high"),
     )

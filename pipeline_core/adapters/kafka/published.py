@@ -19,6 +19,8 @@ class PublishedSide(msgspec.Struct, frozen=True):
     push: float
     booked: float
     decimal: float | None
+    low: float | None = None
+    high: float | None = None
 
 
 class PublishedLine(msgspec.Struct, frozen=True):
@@ -103,6 +105,8 @@ def output_of(messages: Sequence[Published]) -> Output:
         p_fair=real([side.fair for _, _, side in rows]),
         p_push=real([side.push for _, _, side in rows]),
         p_booked=real([side.booked for _, _, side in rows]),
+        p_low=real([np.nan if side.low is None else side.low for _, _, side in rows]),
+        p_high=real([np.nan if side.high is None else side.high for _, _, side in rows]),
         decimal_milli=whole([round(1000 * (side.decimal or 0.0)) for _, _, side in rows]),
     )
     until = int(odds.as_of_us.max()) if len(messages) else 0

@@ -80,6 +80,8 @@ class Line(msgspec.Struct, frozen=True):
     fair: float
     push: float
     booked: float
+    low: float | None
+    high: float | None
 
 
 @dataclass(slots=True)
@@ -175,6 +177,8 @@ def _lines(odds: Odds, rows: slice) -> str:
         odds.p_fair[rows].tolist(),
         odds.p_push[rows].tolist(),
         odds.p_booked[rows].tolist(),
+        or_none(odds.p_low[rows], ~np.isnan(odds.p_low[rows])),
+        or_none(odds.p_high[rows], ~np.isnan(odds.p_high[rows])),
     )
     return msgspec.json.encode(list(made)).decode()
 
