@@ -1,13 +1,14 @@
 """The NFL peak through separate processes and a real broker, for minutes: does anything grow?
 
-    PYTHONPATH=. python benchmarks/kafka/sustained.py [--rate 125000] [--minutes 10]
+    PYTHONPATH=. python benchmarks/kafka/sustained.py [--rate 125000] [--minutes 10] [--apart]
 
 A real broker, Redis and ClickHouse's engine, `oddspipe feed serve` as the provider and `oddspipe
-up` with one worker that prices and one process that publishes, all on this machine. Every five
-seconds it looks at the lag of the worker's group, at memory and processor time of each process, and
-at how old the feed's record was when the odds it caused could be read: the time between its
-timestamp in the feed and a read-committed reader of the odds topic. The first thirty seconds are
-left out. Then `oddspipe verify` compares the topics with the ledger.
+up` with one worker that prices and one process that publishes, all on this machine; `--apart` has
+one more, that normalises, and events in ClickHouse. Every five seconds it looks at the lag of the
+workers' groups, at memory and processor time of each process, and at how old the feed's record was
+when the odds it caused could be read: the time between its timestamp in the feed and a
+read-committed reader of the odds topic. The first thirty seconds are left out. Then `oddspipe
+verify` compares the topics with the ledger.
 """
 
 import argparse
@@ -33,6 +34,7 @@ PLATFORM = """environments:
   dev:
     partitions: {partitions}
     state: state
+    stages: {stages}
     kafka: {{brokers: '{brokers}', replication: 1}}
     redis: {{url: '{cache}'}}
     clickhouse: {{url: '{store}'}}
@@ -86,28 +88,41 @@ class Ages(threading.Thread):
         self._reader.close()
 
 
-class Lag:
-    """How many records of the feed the worker's group has not committed."""
+TOGETHER = {"oddspipe.peak": "peak.feed"}
+APART = {"oddspipe.peak.normalise": "peak.feed", "oddspipe.peak.price": "peak.normalised.v1"}
 
-    def __init__(self, brokers: str, partitions: int) -> None:
-        self._places = [ck.TopicPartition("peak.feed", p) for p in range(partitions)]
-        self._reader = ck.Consumer({"bootstrap.servers": brokers, "group.id": "oddspipe.peak"})
+
+class Lag:
+    """How many records of their topics the workers' groups have not committed."""
+
+    def __init__(self, brokers: str, partitions: int, reads: dict[str, str]) -> None:
+        self._groups = [
+            (
+                [ck.TopicPartition(topic, p) for p in range(partitions)],
+                ck.Consumer({"bootstrap.servers": brokers, "group.id": group}),
+            )
+            for group, topic in reads.items()
+        ]
 
     def close(self) -> None:
         """Let go of the broker."""
-        self._reader.close()
+        for _, reader in self._groups:
+            reader.close()
 
     def now(self) -> int:
-        """Return it."""
-        stood = self._reader.committed(self._places, 10)
-        ends = [self._reader.get_watermark_offsets(one, 10)[1] for one in self._places]
-        return sum(end - max(one.offset, 0) for end, one in zip(ends, stood, strict=True))
+        """Return it, that of all groups together."""
+        lag = 0
+        for places, reader in self._groups:
+            stood = reader.committed(places, 10)
+            ends = [reader.get_watermark_offsets(one, 10)[1] for one in places]
+            lag += sum(end - max(one.offset, 0) for end, one in zip(ends, stood, strict=True))
+        return lag
 
 
 class Peak:
     """Services, a provider and the processes of a sport, in a folder."""
 
-    def __init__(self, folder: Path, partitions: int) -> None:
+    def __init__(self, folder: Path, partitions: int, stages: str) -> None:
         self.folder, self.log = folder, (folder / "log").open("ab")
         starts = {"broker": kafka.start, "redis": redis.start, "clickhouse": clickhouse.start}
         self.services = {
@@ -116,7 +131,9 @@ class Peak:
         broker, cache, store = (one.endpoint for one in self.services.values())
         (folder / "spec.yaml").write_text(SPEC)
         (folder / "platform.yaml").write_text(
-            PLATFORM.format(partitions=partitions, brokers=broker, cache=cache, store=store)
+            PLATFORM.format(
+                partitions=partitions, stages=stages, brokers=broker, cache=cache, store=store
+            )
         )
         self.up = self.begun("up", "--workers", "1")
         client = AdminClient({"bootstrap.servers": broker})
@@ -143,7 +160,7 @@ class Peak:
         """End the processes, drain, compare; return the exit code."""
         self.up.send_signal(15)
         self.up.wait(60)
-        self.begun("run", "--until", "idle").wait()
+        self.begun("up", "--workers", "1", "--until", "idle").wait()
         words = [ODDSPIPE, "verify", *WORDS]
         done = subprocess.run(words, cwd=self.folder, check=False)  # noqa: S603 - words of ours
         for name in self.services:
@@ -151,11 +168,11 @@ class Peak:
         return done.returncode
 
 
-def measured(folder: Path, rate: int, minutes: float, partitions: int) -> int:
+def measured(folder: Path, rate: int, minutes: float, partitions: int, *, apart: bool) -> int:
     """Run it and print what was seen; return the exit code of the check at the end."""
-    peak = Peak(folder, partitions)
+    peak = Peak(folder, partitions, "apart" if apart else "together")
     broker = peak.services["broker"].endpoint
-    ages, lag = Ages(broker, partitions), Lag(broker, partitions)
+    ages, lag = Ages(broker, partitions), Lag(broker, partitions, APART if apart else TOGETHER)
     ages.start()
     feed = peak.begun("feed", "serve", "--rate", str(rate), "--duration", f"{60 * minutes:g}")
     begun_s = now_s()
@@ -196,9 +213,10 @@ def main() -> int:
     parser.add_argument("--rate", type=int, default=125_000)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--partitions", type=int, default=8)
+    parser.add_argument("--apart", action="store_true")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
-        return measured(Path(place), asked.rate, asked.minutes, asked.partitions)
+        return measured(Path(place), asked.rate, asked.minutes, asked.partitions, apart=asked.apart)
 
 
 if __name__ == "__main__":
