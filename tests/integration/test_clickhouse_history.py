@@ -27,7 +27,7 @@ from tests.integration.round_worker import publisher_of  # noqa: E402 - after th
 from tests.integration.tcp_proxy import Cut, TcpProxy  # noqa: E402
 from tests.integration.test_run_over_kafka import Sport  # noqa: E402
 
-from oddspipe.core.adapters.clickhouse import history  # noqa: E402
+from oddspipe.core.adapters.clickhouse import server as server_tables  # noqa: E402
 from oddspipe.core.adapters.clickhouse.rows import odds_history  # noqa: E402
 from oddspipe.core.adapters.kafka import rounds  # noqa: E402
 from oddspipe.core.adapters.kafka.odds_rounds import MOST  # noqa: E402
@@ -308,7 +308,7 @@ def through_every_fault(proxy, publisher, more):
 def test_a_network_that_cuts_swallows_and_crawls_leaves_each_price_once(
     brokers, new_topic, server, odds, monkeypatch
 ):
-    monkeypatch.setattr(history, "ANSWER_S", 2)
+    monkeypatch.setattr(server_tables, "ANSWER_S", 2)
     monkeypatch.setattr(rounds, "GATHER_NS", 100_000_000)
     topic, (lines, _) = new_topic(PARTITIONS), odds
     parts = [lines[at : at + 12] for at in range(0, len(lines), 12)]

@@ -219,4 +219,4 @@ def test_a_model_that_no_sport_names_needs_one():
 
     done = CliRunner().invoke(build(), ["plugin", "check", "nfl_stern", "--sport", "nfl"])
     assert done.exit_code == 0, done.output
-    assert "9 passed, 0 failed" in done.output
+    assert "10 passed, 0 failed" in done.output
