@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from oddspipe.cli import console
+from oddspipe.core.explain.facts import Fact, SinkFacts, Store
 from oddspipe.core.explain.memory import MemoryLine
 from oddspipe.core.explain.page import Explanation
-from oddspipe.core.explain.places import SinkFacts, Store
-from oddspipe.core.explain.stages import Fact, StageFacts
+from oddspipe.core.explain.stages import StageFacts
 from oddspipe.core.explain.timing import Delay
 from oddspipe.core.plan.catalogue import size_text
 from oddspipe.core.plan.checks.timing import duration_text

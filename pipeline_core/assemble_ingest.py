@@ -8,7 +8,7 @@ from typing import Any, Final
 from oddspipe.core.adapters.kafka.access import cluster_of, make_topics
 from oddspipe.core.adapters.kafka.feed_server import Placed
 from oddspipe.core.adapters.kafka.ingest import Ingest
-from oddspipe.core.adapters.kafka.records import ingest_topic
+from oddspipe.core.adapters.kafka.topics import ingest_topic
 from oddspipe.core.adapters.live.source import LiveSource, messages_of
 from oddspipe.core.adapters.live.spool import Spool
 from oddspipe.core.adapters.state_folder import StateFolder

@@ -16,12 +16,8 @@ from oddspipe.core.adapters.kafka.feed_server import FeedServer, Placed
 from oddspipe.core.adapters.kafka.ledger import Ledger
 from oddspipe.core.adapters.kafka.odds_rounds import RoundPublisher
 from oddspipe.core.adapters.kafka.publisher import Publisher, Reader, drain
-from oddspipe.core.adapters.kafka.records import (
-    Topics,
-    Worker,
-    corrections_topic,
-    topic_configs,
-)
+from oddspipe.core.adapters.kafka.records import Worker, topic_configs
+from oddspipe.core.adapters.kafka.topics import Topics, corrections_topic
 from oddspipe.core.assemble import origin_of, redis_of
 from oddspipe.core.assemble_clickhouse import events_of, history_of
 from oddspipe.core.assemble_models import Shadows, model_of

@@ -9,7 +9,8 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from oddspipe.core.adapters.dead_letters import Letters
 from oddspipe.core.adapters.kafka.access import Cluster
 from oddspipe.core.adapters.kafka.client import said
-from oddspipe.core.adapters.kafka.records import CALL_S, Topics
+from oddspipe.core.adapters.kafka.records import CALL_S
+from oddspipe.core.adapters.kafka.topics import Topics
 from oddspipe.core.adapters.kafka.written import EventRecords, SportRecords
 from oddspipe.core.adapters.live.source import messages_of
 from oddspipe.core.assemble import origin_of, shadow_origin_of

@@ -32,12 +32,12 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from oddspipe.core.adapters.kafka.access import Cluster, make_topics
 from oddspipe.core.adapters.kafka.client import KafkaLog
 from oddspipe.core.adapters.kafka.records import (
-    Topics,
     Worker,
     consumer_settings,
     producer_settings,
     topic_configs,
 )
+from oddspipe.core.adapters.kafka.topics import Topics
 from oddspipe.core.adapters.kafka.written import EventRecords, SportRecords
 from oddspipe.core.assemble import Input, origin_of, source_of
 from oddspipe.core.assemble_kafka import feed_server_of

@@ -2,15 +2,14 @@
 
 from dataclasses import dataclass
 
+from oddspipe.core.explain.facts import Fact, SinkFacts, Store
 from oddspipe.core.explain.memory import MemoryLine, memory_of
 from oddspipe.core.explain.places import (
-    SinkFacts,
-    Store,
     placement_of,
     sinks_of,
     stores_of,
 )
-from oddspipe.core.explain.stages import Fact, StageFacts, stages_of
+from oddspipe.core.explain.stages import StageFacts, stages_of
 from oddspipe.core.explain.timing import (
     Delay,
     latency_of,

@@ -1,13 +1,18 @@
 """Where events and odds lie, what each sink keeps of them, and what a crash does there."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from oddspipe.core.adapters.clickhouse.ddl import table
 from oddspipe.core.adapters.places import CLICKHOUSE_FOLDER, DEAD_LETTERS_FILE, REDIS_FOLDER
 from oddspipe.core.adapters.redis.commands import current_key, memory_key
-from oddspipe.core.explain.stages import Fact
+from oddspipe.core.explain.facts import Fact, SinkFacts, Store
+from oddspipe.core.explain.over_kafka import (
+    is_over_kafka,
+    sink_over_kafka,
+    tables_kept,
+    topics_kept,
+)
 from oddspipe.core.parts import SinkPlan
 from oddspipe.core.plan.checks.timing import duration_text
 from oddspipe.core.plan.graph import counted
@@ -29,47 +34,13 @@ CRASH = {
     "it has",
 }
 
-CRASH_OF_SERVER = (
-    "what a round holds was noted with its token before it was written: whoever comes next writes "
-    "the same again, and the server passes over a token that it has"
-)
-
-
 OF_RUN = "as long as the folder of the run"
-
-
-@dataclass(frozen=True, slots=True)
-class SinkFacts:
-    """One sink.
-
-    Attributes:
-        claims, keeps: What the spec claims; what it can keep.
-        why: What makes it keep that.
-        crash: What a crash of ours does to it.
-        place: Where it is in this environment.
-    """
-
-    name: str
-    kind: str
-    claims: str
-    keeps: str
-    why: str
-    crash: str
-    place: str
-
-
-@dataclass(frozen=True, slots=True)
-class Store:
-    """A topic, table, key or file: what it holds and for how long."""
-
-    kind: str
-    name: str
-    holds: str
-    kept: str
 
 
 def sinks_of(plan: Plan) -> list[SinkFacts]:
     """Return what each sink keeps, and why."""
+    if is_over_kafka(plan):
+        return [sink_over_kafka(plan, sink, _place(plan, sink)) for sink in plan.sinks]
     return [
         SinkFacts(
             sink.name,
@@ -77,9 +48,7 @@ def sinks_of(plan: Plan) -> list[SinkFacts]:
             sink.claims.value,
             sink.keeps.value,
             sink.why,
-            CRASH_OF_SERVER
-            if sink.kind == "clickhouse" and plan.clickhouse_url(sink)
-            else CRASH[sink.kind].format(ttl=duration_text(sink.options.get("ttl", 0))),
+            CRASH[sink.kind].format(ttl=duration_text(sink.options.get("ttl", 0))),
             _place(plan, sink),
         )
         for sink in plan.sinks
@@ -88,6 +57,8 @@ def sinks_of(plan: Plan) -> list[SinkFacts]:
 
 def stores_of(plan: Plan) -> list[Store]:
     """Return every place where something of this sport is kept."""
+    if is_over_kafka(plan):
+        return list(_over_kafka(plan))
     stores = list(_inputs(plan))
     for sink in plan.sinks:
         stores += _STORES[sink.kind](plan, sink)
@@ -96,6 +67,15 @@ def stores_of(plan: Plan) -> list[Store]:
         Store("file", f"{_state(plan)}/snapshot-*.bin", "state of every stage", snapshots)
     )
     return stores
+
+
+def _over_kafka(plan: Plan) -> Iterator[Store]:
+    yield from topics_kept(plan)
+    for sink in plan.sinks:
+        if sink.kind == "redis":
+            yield from _redis(plan, sink)
+        elif sink.kind == "clickhouse":
+            yield from tables_kept(plan, sink)
 
 
 def placement_of(plan: Plan) -> list[Fact]:

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from oddspipe.core.batch.layout import ENVELOPE_COLUMNS
+from oddspipe.core.explain.facts import Fact
+from oddspipe.core.explain.over_kafka import is_over_kafka, publish_over_kafka
 from oddspipe.core.names import LatePolicy, Policy
 from oddspipe.core.parts import Isolation, MarketPlan, ModelPlan
 from oddspipe.core.plan.catalogue import ListedRule, kind_names, rules, size_text
@@ -19,14 +21,6 @@ LATE = {
     LatePolicy.DLQ: "dlq: becomes a dead letter (LATE)",
     LatePolicy.DROP: "drop: counted and thrown away (LATE)",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """One thing that holds, under a word that says what it is about."""
-
-    about: str
-    says: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,5 +169,8 @@ def _market(market: MarketPlan) -> str:
 
 
 def _publish(plan: Plan) -> Iterator[Fact]:
+    if is_over_kafka(plan):
+        yield from publish_over_kafka(plan)
+        return
     yield Fact("sinks", f"{len(plan.sinks)}, see below; a slow one slows the feed, none loses any")
     yield Fact("commit", "the input is acknowledged when every sink has it")

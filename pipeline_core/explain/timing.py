@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from oddspipe.core.assemble import GATHER_S
-from oddspipe.core.explain.stages import Fact
+from oddspipe.core.explain.facts import Fact
+from oddspipe.core.explain.over_kafka import is_over_kafka, recovery_over_kafka
 from oddspipe.core.plan.checks.timing import duration_text
 from oddspipe.core.plan.graph import counted
 from oddspipe.core.plan.model import Plan
@@ -80,7 +81,17 @@ def recovery_of(plan: Plan) -> list[Fact]:
     """Return what is kept to go on from, and what a crash costs."""
     interval, retention = plan.snapshot_interval_us, plan.feed.retention_us
     again = plan.load.peak_rate * interval // 1_000_000
+    if is_over_kafka(plan):
+        return list(recovery_over_kafka(plan, _again(interval, again)))
     return list(_recovery(plan, interval, retention, again))
+
+
+def _again(interval: int, again: int) -> str:
+    return (
+        f"what came since the snapshot, in silence: {again:,} events at the peak for "
+        f"{duration_text(interval)}, about {max(1, again * 1000 // MEASURED_RATE):,}ms at "
+        f"{MEASURED_RATE:,}/s"
+    )
 
 
 def _recovery(plan: Plan, interval: int, retention: int, again: int) -> Iterator[Fact]:
@@ -91,9 +102,7 @@ def _recovery(plan: Plan, interval: int, retention: int, again: int) -> Iterator
     )
     yield Fact(
         "read again",
-        f"what came since the snapshot, in silence: {again:,} events at the peak for "
-        f"{duration_text(interval)}, about {max(1, again * 1000 // MEASURED_RATE):,}ms at "
-        f"{MEASURED_RATE:,}/s; more if a sink was behind",
+        f"{_again(interval, again)}; more if a sink was behind",
     )
     yield Fact(
         "retention",

@@ -7,12 +7,8 @@ from datetime import timedelta
 from functools import cached_property
 from typing import Any, Final
 
-from oddspipe.core.adapters.kafka.records import (
-    Topics,
-    corrections_topic,
-    ingest_topic,
-    topic_configs,
-)
+from oddspipe.core.adapters.kafka.records import topic_configs
+from oddspipe.core.adapters.kafka.topics import Topics, corrections_topic, ingest_topic
 from oddspipe.core.adapters.secrets import parts_of
 from oddspipe.core.assemble_stages import group_of, stage_group, topics_of
 from oddspipe.core.explain.memory import event_bytes, memory_of

@@ -7,7 +7,7 @@ taken, and each once, as MirrorMaker writes them in transactions together with i
 from collections.abc import Iterator
 from typing import Final
 
-from oddspipe.core.adapters.kafka.records import corrections_topic
+from oddspipe.core.adapters.kafka.topics import corrections_topic
 from oddspipe.core.infra.fleet import Fleet
 from oddspipe.core.infra.kafka import CLIENT, shell
 from oddspipe.core.infra.text import as_yaml, head

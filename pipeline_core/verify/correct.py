@@ -8,7 +8,7 @@ import numpy as np
 from confluent_kafka import KafkaException, Producer
 
 from oddspipe.core.adapters.kafka.committed import Committed, Kept
-from oddspipe.core.adapters.kafka.records import corrections_topic
+from oddspipe.core.adapters.kafka.topics import corrections_topic
 from oddspipe.core.errors import RunError, StateError
 from oddspipe.core.failpoints import passed
 from oddspipe.core.verify.corrections import (

@@ -9,7 +9,8 @@ import numpy as np
 from oddspipe.core.adapters.dead_letters import DeadLetter, Letters
 from oddspipe.core.adapters.kafka.access import Cluster
 from oddspipe.core.adapters.kafka.committed import Committed, Kept, payloads_of
-from oddspipe.core.adapters.kafka.records import EventRows, Topics
+from oddspipe.core.adapters.kafka.records import EventRows
+from oddspipe.core.adapters.kafka.topics import Topics
 from oddspipe.core.adapters.partner_messages import Origin, messages
 from oddspipe.core.batch.batch import Payloads
 from oddspipe.core.ports.output import Output

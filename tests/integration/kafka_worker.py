@@ -10,7 +10,8 @@ from tests.run_cases import PLAN
 from oddspipe.core.adapters.dead_letters import Letters
 from oddspipe.core.adapters.kafka.access import Cluster
 from oddspipe.core.adapters.kafka.client import KafkaLog
-from oddspipe.core.adapters.kafka.records import Topics, Worker
+from oddspipe.core.adapters.kafka.records import Worker
+from oddspipe.core.adapters.kafka.topics import Topics
 from oddspipe.core.adapters.kafka.written import SportRecords
 from oddspipe.core.adapters.partner_messages import Origin
 from oddspipe.core.clock import SystemClock

@@ -29,7 +29,8 @@ from tests.waiting import until
 from oddspipe.core.adapters.dead_letters import letters
 from oddspipe.core.adapters.kafka.access import Cluster
 from oddspipe.core.adapters.kafka.client import KafkaLog
-from oddspipe.core.adapters.kafka.records import Topics, Worker
+from oddspipe.core.adapters.kafka.records import Worker
+from oddspipe.core.adapters.kafka.topics import Topics
 from oddspipe.core.adapters.odds_digest import OddsDigest
 from oddspipe.core.failpoints import VARIABLE
 from oddspipe.core.runtime.drain import StopSwitch

@@ -43,11 +43,11 @@ from oddspipe.core.adapters.kafka.access import Cluster  # noqa: E402
 from oddspipe.core.adapters.kafka.client import KafkaLog  # noqa: E402
 from oddspipe.core.adapters.kafka.records import (  # noqa: E402
     TRANSACTION_MS,
-    Topics,
     Worker,
     producer_settings,
     topic_configs,
 )
+from oddspipe.core.adapters.kafka.topics import Topics  # noqa: E402
 
 pytestmark = pytest.mark.integration
 PARTITIONS = 2

@@ -117,11 +117,33 @@ def test_games_on_one_partition_and_on_many() -> None:
 
 def test_places_are_those_of_the_environment() -> None:
     local = {store.name for store in stores_of(plan("nfl"))}
-    servers = {store.name for store in stores_of(with_kafka())}
+    server = {"url": "http://clickhouse:8123"}
+    servers = {store.name for store in stores_of(with_kafka(clickhouse=server))}
+    apart = {store.name for store in stores_of(with_kafka(clickhouse=server, stages="apart"))}
 
-    assert {"odds:{nfl}:GAME", "nfl_events", "nfl_odds_history"} <= local & servers
-    assert {"nfl.feed.v1", "nfl.odds.v1"} <= servers - local
+    assert {"odds:{nfl}:GAME", "nfl_odds_history"} <= local & servers
+    assert {"nfl.feed.v1", "nfl.odds.v1", "nfl.dlq", "nfl.snapshots"} <= servers - local
+    assert "nfl_events" in local - servers
+    assert apart - servers == {
+        "nfl_events", "nfl_tracking_by_second", "nfl.normalised.v1", "nfl.normalise.snapshots",
+        "nfl.price.snapshots",
+    }  # fmt: skip
     assert explain(with_kafka()).sinks[0].place == "redis://cache:6379/0"
+
+
+def test_over_kafka_each_sink_keeps_what_its_topic_or_server_makes_it_keep() -> None:
+    found = {
+        one.kind: one
+        for one in explain(with_kafka(clickhouse={"url": "http://clickhouse:8123"})).sinks
+    }
+
+    kept = {kind: one.keeps for kind, one in found.items()}
+    assert kept["clickhouse"] == kept["partner_log"] == kept["dead_letters"] == "exactly_once"
+    assert kept["redis"] == "effectively_once"
+    assert "token" in found["clickhouse"].why
+    assert found["dead_letters"].place == "topic nfl.dlq"
+    embedded = {one.kind: one.place for one in explain(with_kafka()).sinks}
+    assert embedded["clickhouse"] == "not fed over Kafka"
 
 
 def test_a_secret_address_is_named_and_not_shown() -> None:

@@ -6,7 +6,8 @@ import pytest
 
 from oddspipe.core.adapters.kafka import records
 from oddspipe.core.adapters.kafka.access import Cluster
-from oddspipe.core.adapters.kafka.records import Topics, Worker
+from oddspipe.core.adapters.kafka.records import Worker
+from oddspipe.core.adapters.kafka.topics import Topics
 from oddspipe.core.errors import StateError
 from oddspipe.ext.records import Rows
 

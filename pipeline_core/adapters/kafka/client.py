@@ -16,7 +16,6 @@ from confluent_kafka.admin import AdminClient
 
 from oddspipe.core.adapters.kafka.records import (
     CALL_S,
-    Topics,
     Worker,
     consumer_settings,
     producer_settings,
@@ -24,6 +23,7 @@ from oddspipe.core.adapters.kafka.records import (
     snapshot_of,
     snapshot_rows,
 )
+from oddspipe.core.adapters.kafka.topics import Topics
 from oddspipe.core.clock import SystemClock
 from oddspipe.core.errors import FencedError, RetryableError, RunError, UnreachableError
 from oddspipe.core.failpoints import passed

@@ -16,7 +16,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 from oddspipe.core.adapters.dead_letters import DeadLetter
 from oddspipe.core.adapters.kafka.access import Cluster
 from oddspipe.core.adapters.kafka.ledger import Ledger, digest_of
-from oddspipe.core.adapters.kafka.records import Topics
+from oddspipe.core.adapters.kafka.topics import Topics
 from oddspipe.core.errors import RunError
 from oddspipe.ext.records import Spans
 

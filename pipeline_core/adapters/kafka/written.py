@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from oddspipe.core.adapters.dead_letters import Letters
-from oddspipe.core.adapters.kafka.records import EventRows, Topics, letter_rows, odds_rows
+from oddspipe.core.adapters.kafka.records import EventRows, letter_rows, odds_rows
+from oddspipe.core.adapters.kafka.topics import Topics
 from oddspipe.core.adapters.partner_messages import Origin
 from oddspipe.core.ports.output import Output
 from oddspipe.ext.records import Rows
