@@ -28,7 +28,15 @@ def twin(request: pytest.FixtureRequest) -> ModuleType:
 @pytest.fixture
 def fill(brokers: str) -> Iterator[Callable[..., None]]:
     """Return a function that writes payloads to a partition and waits until they are there."""
-    producer = ck.Producer({"bootstrap.servers": brokers, "linger.ms": 5, "batch.size": 100_000})
+    # Idempotent: else a retry, as when a topic was just made, may swap its batches.
+    producer = ck.Producer(
+        {
+            "bootstrap.servers": brokers,
+            "linger.ms": 5,
+            "batch.size": 100_000,
+            "enable.idempotence": True,
+        }
+    )
 
     def write(topic: str, partition: int, payloads: list[bytes | None], **more: Any) -> None:
         for payload in payloads:
