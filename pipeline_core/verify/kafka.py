@@ -19,16 +19,11 @@ from oddspipe.core.adapters.kafka.committed import Committed, Kept
 from oddspipe.core.adapters.kafka.ledger import Ledger, Sent
 from oddspipe.core.adapters.kafka.records import EventRows
 from oddspipe.core.errors import RunError
-from oddspipe.core.ports.output import Output
 from oddspipe.core.verify.compare import ENOUGH, Findings, compare, planted
 from oddspipe.core.verify.makes import Makes, Run
 
-ANSWER_S: Final = 20.0
-AT_ONCE: Final = 10_000
 SECOND: Final = frozenset({"receive", "price"})
 """Stages whose dead letters a worker of its own writes, where stages are apart."""
-GATHER_S: Final = 0.02
-"""A call waits so long for `AT_ONCE` records, and gives what there is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +57,7 @@ class _Wanted:
 
     records: list[bytes] = field(default_factory=list)
     odds: list[bytes] = field(default_factory=list)
-    letters: list[tuple[str, bytes]] = field(default_factory=list)
+    letters: list[DeadLetter] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -137,14 +132,11 @@ class Verifier:
         compare(got, wanted.odds, checked.odds, _named)
         found = self._values(self._topics.dead_letters, partition)
         letters = [msgspec.json.decode(value, type=DeadLetter) for value in found]
-        dead = [(letter.stage, _identity(letter)) for letter in letters]
-        for mine in self._writers():
-            compare(
-                [one for stage, one in dead if (stage in SECOND) == mine],
-                [one for stage, one in wanted.letters if (stage in SECOND) == mine],
-                checked.dead_letters,
-                lambda one: f"[{partition}] {one.decode()[:100]}",
-            )
+        told = lambda one: f"[{partition}] {one.decode()[:100]}"  # noqa: E731 - for both writers
+        for there, made in zip(
+            self._by_writer(letters), self._by_writer(wanted.letters), strict=True
+        ):
+            compare(there, made, checked.dead_letters, told)
         return left
 
     def _pass_over_feed(
@@ -170,7 +162,7 @@ class Verifier:
                 yield part
 
         for output in self._makes.of_feed(part for part in taken() if part):
-            wanted.letters += _told(self._makes, output)
+            wanted.letters += self._makes.dead(output)
             if self._makes.second is None:
                 wanted.odds += self._makes.odds(output)
             else:
@@ -189,20 +181,20 @@ class Verifier:
         compare(there, wanted.records, found, lambda one: f"[{partition}] {one[:100]!r}")
         for output in self._makes.of_events(wanted.records[:taken]):
             wanted.odds += self._makes.odds(output)
-            wanted.letters += _told(self._makes, output)
+            wanted.letters += self._makes.dead(output)
         return len(there) - taken
 
-    def _writers(self) -> list[bool]:
-        """Return whether dead letters are compared by who wrote them, of which there may be two."""
-        return [False] if self._makes.second is None else [False, True]
+    def _by_writer(self, letters: list[DeadLetter]) -> list[list[bytes]]:
+        """Return what tells dead letters apart, by who wrote them: of two, each keeps its order."""
+        if self._makes.second is None:
+            return [[_identity(one) for one in letters]]
+        return [
+            [_identity(one) for one in letters if (one.stage in SECOND) == second]
+            for second in (False, True)
+        ]
 
     def _values(self, topic: str, partition: int) -> list[bytes]:
         return [one.value for part in self._read.records(topic, partition) for one in part]
-
-
-def _told(makes: Makes, output: Output) -> list[tuple[str, bytes]]:
-    """Return the dead letters of an output, each by its stage and what tells it apart."""
-    return [(letter.stage, _identity(letter)) for letter in makes.dead(output)]
 
 
 def _named(message: bytes) -> str:

@@ -1,6 +1,6 @@
 """What a feed should have become: one plain pass, without the state and restarts of a run."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -32,13 +32,13 @@ class Run:
     partitions: int
     groups: tuple[str, ...]
 
-    def taken(self) -> list[list[int]]:
+    def taken(self) -> list[Mapping[int, int]]:
         """Return up to where each group has taken each partition of what it reads."""
-        read = zip(self.groups, (self.topics.feed, self.topics.normalised), strict=False)
         return [
-            [places[p] for p in range(self.partitions)]
-            for group, topic in read
-            for places in [Committed(self.cluster, group).positions(topic, self.partitions)]
+            Committed(self.cluster, group).positions(topic, self.partitions)
+            for group, topic in zip(
+                self.groups, (self.topics.feed, self.topics.normalised), strict=False
+            )
         ]
 
 

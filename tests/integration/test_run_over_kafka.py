@@ -156,3 +156,24 @@ def test_brokers_that_are_not_there_are_told(tmp_path):
     assert told.returncode == 4, told.stderr
     assert "kafka: nothing answers at localhost" in told.stderr
     assert "hint: See that the brokers run" in told.stderr
+
+
+@pytest.mark.parametrize("stage", ["normalise", "price"])
+@pytest.mark.proves("told", "dead_letters")
+def test_a_dead_letter_that_nothing_makes_is_told_whatever_stage_it_names(tmp_path, brokers, stage):
+    sport = Sport(tmp_path, f"forged_{stage}", brokers)
+    sport.done("feed", "serve", "--rate", "2000", "--duration", "2", "--max-speed")
+    sport.done("run", "--sinks", "none", "--until", "idle")
+    assert sport.verified()["sound"]
+
+    letter = {
+        "number": 0, "stage": stage, "position": 7, "ingest_us": 0, "code": 18, "reason": "LATE",
+        "field": "", "rule": "", "text": "", "plan": "", "payload": "",
+    }  # fmt: skip
+    producer = pytest.importorskip("confluent_kafka", reason="it is in 'kafka'").Producer(
+        {"bootstrap.servers": brokers}
+    )
+    producer.produce(f"{sport.name}.dlq", json.dumps(letter), partition=0)
+    assert producer.flush(10) == 0
+
+    assert sport.verified(code=1)["dead_letters"]["strange"] == 1
