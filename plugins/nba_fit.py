@@ -12,7 +12,7 @@ import polars as pl
 
 from oddspipe.core.api import Ends, GameStates
 from oddspipe.plugins.curves import document
-from oddspipe.plugins.doubt import doubts, weight_error
+from oddspipe.plugins.forecast_fit import Came, Designs, forecasts
 from oddspipe.plugins.key_fit import Sample, key_tables
 from oddspipe.plugins.nba import NbaModel, NbaParameters
 from oddspipe.plugins.nba_situation import (
@@ -25,13 +25,7 @@ from oddspipe.plugins.nba_situation import (
 )
 from oddspipe.plugins.weights import (
     Design,
-    Parts,
     by_time,
-    least_absolute,
-    median_pull,
-    probit,
-    probit_pull,
-    spread_of,
 )
 
 KNOTS = {
@@ -145,40 +139,16 @@ class NbaFitting:
         home, away = (rows[name].cast(pl.Float64).to_numpy() for name in ends)
         scored = sum(rows[name].cast(pl.Float64).to_numpy() for name in points)
         prior, line = states["spread_line"], states["total_line"]
-        margin, win, total = (
-            Design.of(features, at.left, knots)
-            for features in (
-                margin_features(at, prior), win_features(at, prior), total_features(at, line),
+        designs = Designs(
+            *(
+                Design.of(features, at.left, knots)
+                for features in (
+                    margin_features(at, prior), win_features(at, prior), total_features(at, line),
+                )
             )
         )  # fmt: skip
-        decided = home != away
-        margin_parts, total_parts = Parts.of(margin.matrix), Parts.of(total.matrix)
-        win_parts = Parts.of(win.matrix[:, decided])
-        further, scored = home - away - at.lead, scored - at.points
-        won, left = (home > away)[decided].astype(np.float64), at.left[decided]
-        margins = least_absolute(margin_parts, further, 5.0)
-        totals = least_absolute(total_parts, scored, 5.0)
-        wins = probit(win_parts, won, 3.0)
-        off = further - margin_parts.sums(margins, rows.height)
-        over = scored - total_parts.sums(totals, rows.height)
-        total_sd = spread_of(at.left, over, knots)
-        pull = probit_pull(win_parts.sums(wins, len(won)), won)
-        win_error = weight_error(win_parts, *pull, 3.0, game[decided], left, knots)
-        pull = median_pull(over, np.interp(at.left, knots, total_sd))
-        total_error = weight_error(total_parts, *pull, 5.0, game, at.left, knots)
-        return {
-            "win": {"knots": list(knots), "terms": win.weights(wins)},
-            "margin": {"knots": list(knots), "terms": margin.weights(margins)},
-            "total": {"knots": list(knots), "terms": total.weights(totals)},
-            "margin_sd": spread_of(at.left, off, knots),
-            "total_sd": total_sd,
-            "doubt": {
-                name: doubts(*known, knots, error)
-                for name, known, error in zip(
-                    ("win", "total"), _line_doubts(rows), (win_error, total_error), strict=True
-                )
-            },
-        }
+        came = Came(game, at.left, home - away - at.lead, scored - at.points, home - away)
+        return forecasts(designs, came, (knots, knots), _line_doubts(rows))
 
 
 def _line_doubts(rows: pl.DataFrame) -> list[tuple[float, float]]:

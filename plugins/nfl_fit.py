@@ -11,7 +11,7 @@ import polars as pl
 
 from oddspipe.core.api import Ends, GameStates
 from oddspipe.plugins.curves import Reals, document
-from oddspipe.plugins.doubt import doubts, weight_error
+from oddspipe.plugins.forecast_fit import Came, Designs, forecasts
 from oddspipe.plugins.key_fit import Sample, key_tables
 from oddspipe.plugins.nfl import NflModel, NflParameters
 from oddspipe.plugins.nfl_situation import (
@@ -25,12 +25,7 @@ from oddspipe.plugins.weights import (
     Design,
     Parts,
     by_time,
-    least_absolute,
     least_squares,
-    median_pull,
-    probit,
-    probit_pull,
-    spread_of,
 )
 
 MARGIN_KNOTS = (0.0, 20.0, 60.0, 120.0, 240.0, 420.0, 660.0, 900.0, 1350.0, 1800.0, 2700.0, 3600.0)
@@ -129,41 +124,20 @@ def _weights(rows: pl.DataFrame) -> dict[str, Any]:
     drive = drive_features(at)
     drives = Parts.of(np.array(list(drive.values())))
     worths = least_squares(drives, following * at.ball, 10.0)
-    margin, win, total = _designs(at, drives.sums(worths, rows.height), states)
-    further, scored = result - at.lead, regulation - at.points
-    margin_parts, total_parts = Parts.of(margin.matrix), Parts.of(total.matrix)
-    margins = least_absolute(margin_parts, further, 5.0)
-    totals = least_absolute(total_parts, scored, 5.0)
-    decided = result != 0
-    won, left = (result > 0).astype(np.float64)[decided], at.left[decided]
-    win_parts = Parts.of(win.matrix[:, decided])
-    wins = probit(win_parts, won, 3.0)
-    off = further - margin_parts.sums(margins, rows.height)
-    over = scored - total_parts.sums(totals, rows.height)
-    total_sd = spread_of(at.left, over, MARGIN_KNOTS)
-    pull = probit_pull(win_parts.sums(wins, len(won)), won)
-    win_error = weight_error(win_parts, *pull, 3.0, game[decided], left, WIN_KNOTS)
-    pull = median_pull(over, np.interp(at.left, MARGIN_KNOTS, total_sd))
-    total_error = weight_error(total_parts, *pull, 5.0, game, at.left, MARGIN_KNOTS)
+    designs = _designs(at, drives.sums(worths, rows.height), states)
+    came = Came(game, at.left, result - at.lead, regulation - at.points, result)
     lines = rows.unique("game_id").select("spread_line", "total_line").cast(pl.Float64)
     spreads = [float(np.nanstd(one.drop_nulls().to_numpy())) for one in lines]
+    known = list(zip(LINE_DOUBT.values(), spreads, strict=True))
     return {
         "drive": dict(zip(drive, np.round(worths, 5).tolist(), strict=True)),
-        "win": {"knots": list(WIN_KNOTS), "terms": win.weights(wins)},
-        "margin": {"knots": list(MARGIN_KNOTS), "terms": margin.weights(margins)},
-        "total": {"knots": list(MARGIN_KNOTS), "terms": total.weights(totals)},
-        "margin_sd": spread_of(at.left, off, MARGIN_KNOTS),
-        "total_sd": total_sd,
-        "doubt": {
-            "win": doubts(LINE_DOUBT["margin"], spreads[0], WIN_KNOTS, win_error),
-            "total": doubts(LINE_DOUBT["total"], spreads[1], MARGIN_KNOTS, total_error),
-        },
+        **forecasts(designs, came, (WIN_KNOTS, MARGIN_KNOTS), known),
     }
 
 
-def _designs(at: Situation, worth: Reals, states: GameStates) -> tuple[Design, Design, Design]:
+def _designs(at: Situation, worth: Reals, states: GameStates) -> Designs:
     prior, line = states["spread_line"], states["total_line"]
-    return (
+    return Designs(
         Design.of(margin_features(at, worth, prior), at.left, MARGIN_KNOTS),
         Design.of(win_features(at, worth, prior), at.left, WIN_KNOTS, FEW),
         Design.of(total_features(at, worth, prior, line), at.left, MARGIN_KNOTS),

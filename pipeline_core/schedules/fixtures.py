@@ -18,7 +18,7 @@ import msgspec
 from oddspipe.core.errors import UsageError
 from oddspipe.core.parts import Schedule
 from oddspipe.core.plan.season import Slot, in_season, season_of, slots
-from oddspipe.core.schedules.season_file import AGAIN, FOLDER, SeasonFile, read_season
+from oddspipe.core.schedules.season_file import AGAIN, FOLDER, SeasonFile, read_season, text_with
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
@@ -48,9 +48,7 @@ def kickoffs_of(season: SeasonFile) -> Kickoffs:
 def kickoffs_text(kickoffs: Kickoffs) -> str:
     """Return kickoffs as JSON, one a line: the same games give the same bytes."""
     head = {"sport": kickoffs.sport, "season": kickoffs.season, "sample": kickoffs.sample}
-    lines = [f"{_json(key)}: {_json(value)}," for key, value in head.items()]
-    at = ",\n".join(f"  {_json(one)}" for one in kickoffs.at)
-    return "\n".join(["{", *lines, '"at": [', at, "]", "}", ""])
+    return text_with(head, "at", kickoffs.at)
 
 
 def kickoffs_name(kickoffs: Kickoffs) -> str:
@@ -60,10 +58,6 @@ def kickoffs_name(kickoffs: Kickoffs) -> str:
     'chess-2026.kickoffs.json'
     """
     return f"{kickoffs.sport}-{kickoffs.season}.kickoffs.json"
-
-
-def _json(value: object) -> str:
-    return msgspec.json.encode(value).decode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The file of a season: every game with its start in UTC and the zone of its venue."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Final
@@ -65,9 +65,14 @@ def file_name(sport: str, season: int) -> str:
 def text_of(season: SeasonFile) -> str:
     """Return a season as JSON, a game a line: the same games give the same bytes."""
     head = {"sport": season.sport, "season": season.season, "sample": season.sample}
+    return text_with(head, "games", season.games)
+
+
+def text_with(head: Mapping[str, object], name: str, entries: Iterable[object]) -> str:
+    """Return JSON of a head and entries, one a line."""
     lines = [f"{_json(key)}: {_json(value)}," for key, value in head.items()]
-    games = ",\n".join(f"  {_json(game)}" for game in season.games)
-    return "\n".join(["{", *lines, '"games": [', games, "]", "}", ""])
+    told = ",\n".join(f"  {_json(one)}" for one in entries)
+    return "\n".join(["{", *lines, f"{_json(name)}: [", told, "]", "}", ""])
 
 
 def _json(value: object) -> str:

@@ -16,7 +16,7 @@ from oddspipe.core.errors import StateError
 from oddspipe.core.names import TIMER_KINDS
 from oddspipe.core.parts import KindPlan, Rule
 from oddspipe.core.stages.breaker import ERROR_RATE, ErrorRate
-from oddspipe.core.stages.protocol import Account
+from oddspipe.core.stages.protocol import Account, behind
 from oddspipe.ext.decode import DecodeTable, decode
 
 VERSION = b"normalise-2\n"
@@ -192,9 +192,7 @@ class Normalise:
         Raises:
             StateError: The bytes are no such state.
         """
-        at = len(VERSION)
-        if state[:at] != VERSION:
-            raise StateError("the saved state is not one of the normalise stage of this version")
+        at = behind(VERSION, state, "normalise")
         try:
             of_books, of_breaker = struct.unpack_from("<II", state, at)
             at += 8

@@ -15,7 +15,7 @@ from oddspipe.core.errors import StateError
 from oddspipe.core.names import FieldType, Kind, LatePolicy
 from oddspipe.core.parts import Duplicates, KindPlan, Order
 from oddspipe.core.stages.normalise import timers_of
-from oddspipe.core.stages.protocol import Account, Frozen
+from oddspipe.core.stages.protocol import Account, Frozen, behind
 from oddspipe.ext.sequence import GIVEN_UP, Sequencer, gather, move_spans
 
 VERSION = b"order-stage-1\n"
@@ -260,9 +260,7 @@ class GameOrder:
         Raises:
             StateError: The bytes are no such state.
         """
-        at = len(VERSION)
-        if state[:at] != VERSION:
-            raise StateError("the saved state is not one of the order stage of this version")
+        at = behind(VERSION, state, "order")
         try:
             parts, start = [], at + 72
             for length in struct.unpack_from("<9Q", state, at):

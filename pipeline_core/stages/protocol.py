@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
+from oddspipe.core.errors import StateError
+
 Frozen: TypeAlias = Sequence[bytes | memoryview]
 """State as bytes in parts, end to end; none of them changes any more, so none need be copied."""
 
@@ -59,7 +61,10 @@ class Stateful(Protocol):
     were taken, the same input gives the same state.
     """
 
-    account: Account
+    @property
+    def account(self) -> Account:
+        """Return the books."""
+        ...
 
     def snapshot(self) -> bytes:
         """Return the whole state, the books included."""
@@ -68,3 +73,14 @@ class Stateful(Protocol):
     def restore(self, state: bytes) -> None:
         """Take up a state that `snapshot` gave, of the same plan."""
         ...
+
+
+def behind(version: bytes, state: bytes, stage: str) -> int:
+    """Return where the content of a saved state begins.
+
+    Raises:
+        StateError: It is none of this version of the stage.
+    """
+    if not state.startswith(version):
+        raise StateError(f"the saved state is not one of the {stage} stage of this version")
+    return len(version)

@@ -11,10 +11,9 @@ from oddspipe.core.batch.batch import HALT, HALTED, Batch, Payloads
 from oddspipe.core.batch.layout import Layout
 from oddspipe.core.batch.normalised import TAIL, Standings, standings
 from oddspipe.core.batch.rejects import Rejects
-from oddspipe.core.errors import StateError
 from oddspipe.core.parts import KindPlan
 from oddspipe.core.stages.normalise import Normalise
-from oddspipe.core.stages.protocol import Account
+from oddspipe.core.stages.protocol import Account, behind
 
 STAGE = "receive"
 VERSION = b"receive-1\n"
@@ -148,9 +147,7 @@ class Receive:
         Raises:
             StateError: The bytes are no such state.
         """
-        at = len(VERSION)
-        if state[:at] != VERSION:
-            raise StateError("the saved state is not one of the receive stage of this version")
+        at = behind(VERSION, state, "receive")
         (self._next,) = struct.unpack_from("<q", state, at)
         self._decoder.restore(state[at + 8 :])
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from oddspipe.core.services import kafka, process
+from oddspipe.core.services import clickhouse, kafka, process
 
 _numbers = itertools.count()
 
@@ -20,6 +20,17 @@ def brokers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     running = kafka.start(folder, port=process.free_port())
     try:
         yield running.endpoint
+    finally:
+        process.stop(folder)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Return the address of ClickHouse's engine behind its HTTP interface."""
+    pytest.importorskip("chdb", reason="ClickHouse's engine is in the extra 'embedded'")
+    folder = tmp_path_factory.mktemp("clickhouse")
+    try:
+        yield clickhouse.start(folder, port=process.free_port()).endpoint
     finally:
         process.stop(folder)
 

@@ -41,16 +41,6 @@ PLACES = sorted(one for one in POINTS if one.startswith("round."))
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    """Return the address of ClickHouse's engine behind its HTTP interface."""
-    folder = tmp_path_factory.mktemp("clickhouse")
-    try:
-        yield clickhouse.start(folder, port=process.free_port()).endpoint
-    finally:
-        process.stop(folder)
-
-
-@pytest.fixture(scope="module")
 def odds():
     """Return a run's odds: what they are in the topic, and an output that holds them."""
     feed = noisy_feed(1, games=4, events=1400)
@@ -95,9 +85,9 @@ def same(found, lines):
     return cut == [tuple(value[:19] for value in row) for row in wanted(lines)]
 
 
-def run(brokers, topic, url, slot=0, point=""):
+def run(brokers, topic, url, *what, slot=0, point=""):
     """Start a worker."""
-    words = ["-m", "tests.integration.round_worker", brokers, topic, url, str(slot)]
+    words = ["-m", "tests.integration.round_worker", brokers, topic, url, str(slot), *what]
     return subprocess.Popen(
         [sys.executable, *words], cwd=ROOT, env={**os.environ, VARIABLE: point},
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,

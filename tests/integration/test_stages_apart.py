@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -15,35 +13,22 @@ from tests.run_cases import PLAN, noisy_feed
 from oddspipe.core.batch.batch import Payloads
 from oddspipe.core.batch.layout import GAME_ID, KIND
 from oddspipe.core.batch.normalised import as_records, standings
-from oddspipe.core.failpoints import POINTS, VARIABLE
 from oddspipe.core.names import Kind
 from oddspipe.core.runtime.chain import NormaliseChain
-from oddspipe.core.services import clickhouse, process
 
 ck = pytest.importorskip("confluent_kafka", reason="confluent-kafka is in the extra 'kafka'")
 client_of = pytest.importorskip("clickhouse_connect", reason="it is in 'embedded'").get_client
 pytest.importorskip("chdb", reason="ClickHouse's engine is in the extra 'embedded'")
 from tests.integration.committed import committed  # noqa: E402 - after the skips
+from tests.integration.test_clickhouse_history import PARTITIONS, PLACES, run, wrote  # noqa: E402
 from tests.integration.test_run_over_kafka import PLATFORM, Sport  # noqa: E402
 from tests.integration.test_up import one_of, up  # noqa: E402
 
 pytestmark = pytest.mark.integration
 ROOT = Path(__file__).parents[2]
-PARTITIONS = 3
 APART = PLATFORM.replace("    state: state\n", "    state: state\n    stages: apart\n") + (
     "    clickhouse: {url: {env: ODDSPIPE_CLICKHOUSE}, database: odds}\n"
 )
-PLACES = sorted(one for one in POINTS if one.startswith("round."))
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    """Return the address of ClickHouse's engine behind its HTTP interface."""
-    folder = tmp_path_factory.mktemp("clickhouse")
-    try:
-        yield clickhouse.start(folder, port=process.free_port()).endpoint
-    finally:
-        process.stop(folder)
 
 
 def apart(folder, name, brokers, url):
@@ -112,24 +97,6 @@ def events():
     return lines, output
 
 
-def wrote(brokers, topic, lines):
-    """Commit records to a topic, the game's own in each partition."""
-    made = ck.Producer({"bootstrap.servers": brokers, "transactional.id": topic})
-    made.init_transactions(20)
-    made.begin_transaction()
-    for at, line in enumerate(lines):
-        made.produce(topic, line, partition=at % PARTITIONS)
-    made.commit_transaction(20)
-
-
-def run(brokers, topic, url, slot=0, point=""):
-    words = ["-m", "tests.integration.round_worker", brokers, topic, url, str(slot), "events"]
-    return subprocess.Popen(
-        [sys.executable, *words], cwd=ROOT, env={**os.environ, VARIABLE: point},
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-
-
 def stored(url, topic):
     """Return the numbers of the events that are stored, and tracking by game and second."""
     name = topic.replace("-", "_")
@@ -169,11 +136,11 @@ def test_a_writer_of_events_that_is_killed_anywhere_leaves_each_once(brokers, ne
     parts = [lines[at : at + share] for at in range(0, len(lines), share)]
     for place, part in zip(PLACES, parts, strict=False):
         wrote(brokers, topic, part)
-        assert run(brokers, topic, server, point=f"{place}=1").wait(90) == -signal.SIGKILL
+        assert run(brokers, topic, server, "events", point=f"{place}=1").wait(90) == -signal.SIGKILL
     wrote(brokers, topic, parts[-1])
 
     # Another slot: what the first has begun is finished by who gets its partitions.
-    assert run(brokers, topic, server, slot=1).wait(90) == 0
+    assert run(brokers, topic, server, "events", slot=1).wait(90) == 0
 
     assert stored(server, topic) == wanted(output)
 
